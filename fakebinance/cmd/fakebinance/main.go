@@ -1,0 +1,84 @@
+// Command fakebinance runs a fake Binance spot exchange as a process of its
+// own, for clients that are not written in Go or are to be tried by hand. In a
+// Go test use the package steadfeed/fakebinance itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 64
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the second ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usage(format string, arguments ...any) error {
+	return usageError{fmt.Errorf(format, arguments...)}
+}
+
+// run carries out a command line and returns the exit status. Whatever goes
+// wrong is one sentence on stderr.
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	err := command(stdout, stderr).Run(ctx, arguments)
+	var wrong usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "fakebinance: %v (try fakebinance -h)\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "fakebinance: %v\n", err)
+		return exitFailed
+	}
+}
+
+func command(stdout, stderr io.Writer) *cli.Command {
+	serve := serveCommand(stderr)
+	root := &cli.Command{
+		Name:      "fakebinance",
+		Usage:     "a Binance spot exchange for tests: WebSocket, REST and faults on command",
+		ArgsUsage: " ",
+		Description: "Without a command it serves. Trades come from a synthetic market, or from a capture with -capture.\n" +
+			"The control API, at the address of -control, begins and ends faults and tells what was published.",
+		Flags:                 serve.Flags,
+		Action:                serve.Action,
+		Commands:              []*cli.Command{serve, faultsCommand(), recordCommand(stderr)},
+		Writer:                stdout,
+		ErrWriter:             stderr,
+		HideVersion:           true,
+		EnableShellCompletion: false,
+	}
+	// Errors are reported by run, in one place and one form.
+	root.ExitErrHandler = func(context.Context, *cli.Command, error) {}
+	for _, c := range append(root.Commands, root) {
+		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	}
+	return root
+}
+
+// noArguments refuses words that are no flags, such as a misspelt command.
+func noArguments(c *cli.Command) error {
+	if c.Args().Present() {
+		return usage("unknown command or argument %q", c.Args().First())
+	}
+	return nil
+}

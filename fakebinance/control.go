@@ -1,0 +1,216 @@
+package fakebinance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxControlBody bounds a request of the control API; a fault needs a few
+// hundred bytes.
+const maxControlBody = 64 << 10
+
+// Status is how a server is doing, as GET /status of the control API tells.
+type Status struct {
+	Source       string            `json:"source"`
+	WebSocketURL string            `json:"websocket_url"`
+	RESTURL      string            `json:"rest_url"`
+	Opened       time.Time         `json:"opened"`
+	Publishing   bool              `json:"publishing"`
+	Sessions     int               `json:"sessions"` // open
+	Streams      int               `json:"streams"`  // subscribed to, of all sessions
+	Published    int64             `json:"published"`
+	Rate         float64           `json:"rate"` // trades published a second since it opened
+	Faults       []InjectionStatus `json:"faults"`
+	Ledger       LedgerStatus      `json:"ledger"`
+}
+
+// LedgerStatus is the ledger, as GET /ledger of the control API tells.
+type LedgerStatus struct {
+	Published int64          `json:"published"`
+	Symbols   []SymbolStatus `json:"symbols"`
+	LateP99   float64        `json:"late_p99_seconds"`
+	LateMax   float64        `json:"late_max_seconds"`
+	// Sessions are left out of GET /status.
+	Sessions []SessionRecord `json:"sessions,omitempty"`
+}
+
+// SymbolStatus is the range of ids of one symbol; both are 0 when the ledger
+// owes none.
+type SymbolStatus struct {
+	Symbol  string `json:"symbol"`
+	FirstID int64  `json:"first_id"`
+	LastID  int64  `json:"last_id"`
+}
+
+// InjectionStatus is an injection, as the control API tells.
+type InjectionStatus struct {
+	N        int               `json:"n"`
+	Kind     string            `json:"kind"`
+	Target   string            `json:"target"`
+	For      string            `json:"for,omitempty"` // such as "30s"
+	Settings map[string]string `json:"settings,omitempty"`
+	Active   bool              `json:"active"`
+	Evidence Evidence          `json:"evidence"`
+}
+
+// controlFault is a Fault as the body of POST /faults has it.
+type controlFault struct {
+	Kind     string            `json:"kind"`
+	Target   string            `json:"target,omitempty"`
+	For      string            `json:"for,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// faultList is what GET /faults answers.
+type faultList struct {
+	Kinds      []FaultKind       `json:"kinds"`
+	Injections []InjectionStatus `json:"injections"`
+}
+
+// Control returns the HTTP control API. It is to be served on an address of its
+// own, as a client of the exchange has no business there:
+//
+//	GET    /status      how the server is doing
+//	GET    /ledger      what was published, and the sessions
+//	GET    /faults      the kinds of fault, and the injections so far
+//	POST   /faults      begins a fault: {"kind":"stall","target":"open","for":"30s","settings":{}}
+//	GET    /faults/{n}  an injection and its evidence
+//	DELETE /faults/{n}  ends an injection and answers with its evidence
+//	POST   /stop        ends traffic for good
+//
+// Answers are JSON; what went wrong comes as {"error":"..."}. [Client] is the
+// typed client.
+func (s *Server) Control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.status()) })
+	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) {
+		status := s.ledgerStatus()
+		status.Sessions = s.ledger.Sessions()
+		reply(w, http.StatusOK, status)
+	})
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, faultList{Kinds: Faults(), Injections: s.injectionStatus()})
+	})
+	mux.HandleFunc("POST /faults", s.postFault)
+	mux.HandleFunc("GET /faults/{n}", func(w http.ResponseWriter, r *http.Request) {
+		if injection := s.findInjection(w, r); injection != nil {
+			reply(w, http.StatusOK, injection.status())
+		}
+	})
+	mux.HandleFunc("DELETE /faults/{n}", func(w http.ResponseWriter, r *http.Request) {
+		if injection := s.findInjection(w, r); injection != nil {
+			injection.End()
+			reply(w, http.StatusOK, injection.status())
+		}
+	})
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
+		s.StopPublishing()
+		reply(w, http.StatusOK, s.status())
+	})
+	return mux
+}
+
+func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
+	body.DisallowUnknownFields()
+	var asked controlFault
+	if err := body.Decode(&asked); err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Errorf("read fault: %w", err))
+		return
+	}
+	fault := Fault{Kind: asked.Kind, Target: asked.Target, Settings: asked.Settings}
+	if asked.For != "" {
+		lasts, err := time.ParseDuration(asked.For)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, fmt.Errorf("read fault: for: %w", err))
+			return
+		}
+		fault.For = lasts
+	}
+	injection, err := s.Begin(fault)
+	switch {
+	case errors.Is(err, errClosed):
+		refuse(w, http.StatusServiceUnavailable, err)
+	case errors.Is(err, errActing):
+		refuse(w, http.StatusConflict, err)
+	case err != nil:
+		refuse(w, http.StatusBadRequest, err)
+	default:
+		reply(w, http.StatusCreated, injection.status())
+	}
+}
+
+func (s *Server) findInjection(w http.ResponseWriter, r *http.Request) *Injection {
+	n, err := strconv.Atoi(r.PathValue("n"))
+	if err == nil {
+		if injection := s.faults.get(n); injection != nil {
+			return injection
+		}
+	}
+	refuse(w, http.StatusNotFound, fmt.Errorf("no injection %q", r.PathValue("n")))
+	return nil
+}
+
+func (s *Server) status() Status {
+	status := Status{
+		Source:       s.options.Source.Describe(),
+		WebSocketURL: s.WebSocketURL(),
+		RESTURL:      s.RESTURL(),
+		Opened:       s.opened,
+		Published:    s.ledger.Total(),
+		Rate:         float64(s.ledger.Total()) / time.Since(s.opened).Seconds(),
+		Faults:       s.injectionStatus(),
+		Ledger:       s.ledgerStatus(),
+	}
+	s.publisher.ask(func() {
+		status.Publishing = s.publisher.publishing && !s.publisher.stopped
+		status.Sessions = len(s.publisher.sessions)
+		for session := range s.publisher.sessions {
+			status.Streams += len(session.streams)
+		}
+	})
+	return status
+}
+
+func (s *Server) ledgerStatus() LedgerStatus {
+	p99, most := s.ledger.Late()
+	status := LedgerStatus{Published: s.ledger.Total(), LateP99: p99.Seconds(), LateMax: most.Seconds()}
+	for _, symbol := range s.options.Source.Symbols() {
+		first, last, _ := s.ledger.Published(symbol)
+		status.Symbols = append(status.Symbols, SymbolStatus{symbol, first, last})
+	}
+	return status
+}
+
+func (s *Server) injectionStatus() []InjectionStatus {
+	all := []InjectionStatus{}
+	for _, injection := range s.faults.list() {
+		all = append(all, injection.status())
+	}
+	return all
+}
+
+func (i *Injection) status() InjectionStatus {
+	status := InjectionStatus{
+		N: i.n, Kind: i.fault.Kind, Target: i.fault.Target, Settings: i.fault.Settings,
+		Active: !i.over(), Evidence: i.Evidence(),
+	}
+	if i.fault.For > 0 {
+		status.For = i.fault.For.String()
+	}
+	return status
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client may have gone
+}
+
+func refuse(w http.ResponseWriter, status int, err error) {
+	reply(w, status, map[string]string{"error": err.Error()})
+}
