@@ -1,0 +1,81 @@
+// Package record turns a trade into the key and value of a Kafka record: Avro
+// in the Confluent wire format, by the schema of package schema.
+//
+// It exists to keep the schema registry away from the hot path: one call for
+// each subject, remembered in a bounded cache, and after that a trade is
+// appended to a buffer without any allocation.
+package record
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"steadfeed/streamer/internal/binance"
+	"steadfeed/streamer/schema"
+)
+
+// Encoder appends trades as record values. It is for one goroutine; only
+// Cached and Evicted may be called from others.
+type Encoder struct {
+	registry *sr.Client
+	cache    *lru.Cache[string, *serializer] // by subject
+	newest   *serializer                     // of the subject used last: nearly always the one wanted next
+	evicted  func()
+}
+
+// serializer is what a subject needs: the bytes before the Avro body.
+type serializer struct {
+	subject string
+	header  [schema.HeaderSize]byte
+}
+
+// NewEncoder returns an encoder that keeps at most size serializers and calls
+// evicted for each one that has to go.
+func NewEncoder(registry *sr.Client, size int, evicted func()) (*Encoder, error) {
+	e := &Encoder{registry: registry, evicted: evicted}
+	cache, err := lru.NewWithEvict(size, func(string, *serializer) { e.evicted() })
+	if err != nil {
+		return nil, fmt.Errorf("serializer cache of size %d: %w", size, err)
+	}
+	e.cache = cache
+	return e, nil
+}
+
+// Prepare makes sure that subject's schema is registered and its serializer in
+// the cache. It calls the registry only when it is not.
+func (e *Encoder) Prepare(ctx context.Context, subject string) error {
+	if _, ok := e.cache.Get(subject); ok {
+		return nil
+	}
+	// Registering a schema that is there already returns its id.
+	id, err := e.registry.RegisterSchema(ctx, subject, sr.Schema{Schema: schema.Trade, Type: sr.TypeAvro}, -1, -1)
+	if err != nil {
+		return fmt.Errorf("register the schema of %s: %w", subject, err)
+	}
+	s := &serializer{subject: subject}
+	s.header[0] = schema.Magic
+	binary.BigEndian.PutUint32(s.header[1:], uint32(id))
+	e.cache.Add(subject, s)
+	return nil
+}
+
+// Append appends the value of t for subject, which must have been prepared.
+// ok is false when it is not in the cache (any more): prepare it and try again.
+func (e *Encoder) Append(b []byte, subject string, t *binance.Trade) (value []byte, ok bool) {
+	s := e.newest
+	if s == nil || s.subject != subject {
+		if s, ok = e.cache.Get(subject); !ok {
+			return b, false
+		}
+		e.newest = s
+	}
+	b = append(b, s.header[:]...)
+	return appendTrade(b, t), true
+}
+
+// Cached is the number of serializers kept.
+func (e *Encoder) Cached() int { return e.cache.Len() }
