@@ -1,0 +1,140 @@
+package soak
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Duration is a time.Duration that reads and writes as text ("1m30s") in the
+// files of a run directory, so that people can read them.
+type Duration time.Duration
+
+// D returns d as a time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// String formats d as time.Duration does.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalJSON writes d as text, such as "1m30s".
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// UnmarshalJSON reads the text form.
+func (d *Duration) UnmarshalJSON(text []byte) error {
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("read duration %s: %w", text, err)
+	}
+	parsed, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("read duration %q: %w", s, err)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Plan is all that a run is to do, fixed before it starts: the same plan with
+// the same seed makes the same traffic and the same injections.
+type Plan struct {
+	Name        string      `json:"name"`
+	About       string      `json:"about"` // one sentence, shown by `soak plans`
+	Seed        uint64      `json:"seed"`
+	Symbols     []string    `json:"symbols"` // upper case
+	Traffic     Traffic     `json:"traffic"`
+	Subject     Subject     `json:"subject"`
+	Phases      []Phase     `json:"phases"`
+	Injections  []Injection `json:"injections"` // in order of At
+	SampleEvery Duration    `json:"sample_every"`
+	DrainWithin Duration    `json:"drain_within"` // from the end of traffic until every trade must be visible
+	Limits      []Limit     `json:"limits"`
+}
+
+// Traffic says what the exchange publishes: synthetic trades, or a capture.
+type Traffic struct {
+	Rate    float64 `json:"rate"`              // mean trades per second and symbol; 0 publishes nothing
+	Capture string  `json:"capture,omitempty"` // path of a capture to replay in place of synthetic trades
+	Speed   float64 `json:"speed,omitempty"`   // of a replay: 1 is as recorded
+}
+
+// Subject is the process under test.
+type Subject struct {
+	Name     string            `json:"name"`
+	Command  []string          `json:"command"`             // program and arguments
+	Settings map[string]string `json:"settings,omitempty"`  // environment beside the addresses that the testbed sets
+	TimeUnit string            `json:"time_unit,omitempty"` // "microsecond" (default) or "millisecond": the precision of the times that the subject keeps
+}
+
+// Phase is a stretch of a run. Injections happen only in a chaos phase.
+type Phase struct {
+	Name  string   `json:"name"` // warm-up, chaos, calm
+	For   Duration `json:"for"`
+	Chaos bool     `json:"chaos,omitempty"`
+}
+
+// Names of the phases, in the order in which they follow each other. The
+// drain follows the last phase of a plan.
+const (
+	PhaseWarmUp = "warm-up"
+	PhaseChaos  = "chaos"
+	PhaseCalm   = "calm"
+	PhaseDrain  = "drain"
+)
+
+// Faults are the names of the faults that the exchange can make, for
+// Injection.Fault.
+var Faults = []string{"reset", "silent-close", "close", "slow-bytes", "slow-frames", "no-pong", "stall"}
+
+// Injection is a fault at a time. Began, Ended, Proven and Evidence are filled
+// in by the run.
+type Injection struct {
+	Name        string            `json:"name"`   // unique in the plan, such as "2-stall"
+	Fault       string            `json:"fault"`  // one of Faults
+	Kind        string            `json:"kind"`   // what the criteria count: drop, slow frames, ping timeout
+	Target      string            `json:"target"` // which sessions: "open" (those open when it begins) or "all" (new ones too)
+	At          Duration          `json:"at"`     // since the start of the first phase
+	For         Duration          `json:"for"`
+	Settings    map[string]string `json:"settings,omitempty"` // of the fault, such as a close code
+	Disturbance Disturbance       `json:"disturbance"`
+
+	Began    time.Time `json:"began,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Proven   bool      `json:"proven"`
+	Evidence string    `json:"evidence,omitempty"` // what showed that it took effect, or why that is not known
+	Err      string    `json:"err,omitempty"`
+}
+
+// Disturbance is what an injection is entitled to cause. What exceeds it
+// counts against the subject.
+type Disturbance struct {
+	Pause      Duration `json:"pause"`      // longest time that a due trade may stay invisible
+	Reconnects int      `json:"reconnects"` // sessions that may end
+	Settle     Duration `json:"settle"`     // after its end, how long its effects are still counted as its own
+}
+
+// Role says what a check does to the outcome of a plan.
+type Role string
+
+const (
+	Gate       Role = "gate"        // decides
+	Report     Role = "report"      // is printed
+	NotClaimed Role = "not claimed" // this plan cannot say; Why tells why, and which run would
+)
+
+// Limit is one criterion of a plan. Of Max and Min the one that applies is set.
+type Limit struct {
+	ID   string   `json:"id"` // one of the check ids, such as delivery.complete
+	Role Role     `json:"role"`
+	Max  *float64 `json:"max,omitempty"` // observed must not exceed it
+	Min  *float64 `json:"min,omitempty"` // observed must not fall below it
+	Unit string   `json:"unit,omitempty"`
+	Why  string   `json:"why,omitempty"` // for a role other than gate: the reason
+}
+
+// Length is the time from the start of the first phase to the end of the last.
+func (p *Plan) Length() time.Duration {
+	var sum time.Duration
+	for _, phase := range p.Phases {
+		sum += phase.For.D()
+	}
+	return sum
+}

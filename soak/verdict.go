@@ -1,0 +1,92 @@
+package soak
+
+import "time"
+
+// Outcome is what a check or a whole run came to.
+type Outcome string
+
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"
+	Inconclusive Outcome = "inconclusive"
+)
+
+// ExitStatus is what a command that ended with this outcome exits with.
+func (o Outcome) ExitStatus() int {
+	switch o {
+	case Pass:
+		return ExitPass
+	case Fail:
+		return ExitFail
+	default:
+		return ExitInconclusive
+	}
+}
+
+// Exit statuses of the soak command. 2 is left out on purpose: it is what a
+// panicking Go program exits with.
+const (
+	ExitPass         = 0
+	ExitFail         = 1
+	ExitInconclusive = 3
+	ExitBroken       = 4 // the harness itself could not do its work
+	ExitUsage        = 64
+	ExitInterrupted  = 130
+)
+
+// VerdictSchema identifies the layout of verdict.json. Fields are added, never
+// renamed or removed, while it stays the same.
+const VerdictSchema = "steadfeed/verdict/v1"
+
+// Verdict is the judgement of a run; it is written as verdict.json.
+type Verdict struct {
+	Schema     string       `json:"schema"`
+	Run        string       `json:"run"`
+	Plan       string       `json:"plan"`
+	Seed       uint64       `json:"seed"`
+	Subject    SubjectBuild `json:"subject"`
+	Began      time.Time    `json:"began"`
+	Ended      time.Time    `json:"ended"`
+	Outcome    Outcome      `json:"outcome"`
+	Why        string       `json:"why"`
+	Claims     []string     `json:"claims"`
+	NotClaimed []string     `json:"not_claimed"`
+	Delivery   Delivery     `json:"delivery"`
+	Checks     []Check      `json:"checks"`
+	Injections []Injection  `json:"injections"`
+	Findings   []Finding    `json:"findings"`
+	Power      []string     `json:"power"` // what this run could have missed
+}
+
+// SubjectBuild says what was tested.
+type SubjectBuild struct {
+	Name    string `json:"name"`
+	Command string `json:"command"`
+	Version string `json:"version"` // from its build information
+	SHA256  string `json:"sha256"`  // of the program file
+	Exit    string `json:"exit"`    // how it ended, such as "exit status 0"
+}
+
+// Delivery is the sum of all accounts.
+type Delivery struct {
+	Published  int64 `json:"published"`
+	Delivered  int64 `json:"delivered"`
+	Lost       int64 `json:"lost"`
+	Duplicate  int64 `json:"duplicate"`
+	Disordered int64 `json:"disordered"`
+	Altered    int64 `json:"altered"`
+}
+
+// Check is one criterion applied to one run.
+type Check struct {
+	ID       string   `json:"id"`
+	Role     Role     `json:"role"`
+	Limit    string   `json:"limit"` // as a reader says it, such as "< 1 s"
+	Observed *float64 `json:"observed"`
+	Unit     string   `json:"unit,omitempty"`
+	Low      *float64 `json:"low,omitempty"` // of the interval around Observed, where there is one
+	High     *float64 `json:"high,omitempty"`
+	Outcome  Outcome  `json:"outcome,omitempty"` // empty when not claimed
+	Why      string   `json:"why,omitempty"`
+	Evidence string   `json:"evidence,omitempty"` // where in the run directory to look
+}
