@@ -1,0 +1,193 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// topicPoll is how often Kafka is asked for a topic that does not exist
+	// yet; what the topic gets before it is found looks late.
+	topicPoll = 100 * time.Millisecond
+
+	// fetchBytes and partitionBytes bound what one fetch brings, and so the
+	// harness's memory: a second of a busy market is far below.
+	fetchBytes     = 8 << 20
+	partitionBytes = 1 << 20
+
+	// trimEvery and trimKeep: what was audited is deleted once a minute, all
+	// but the newest records of a partition. A subject that starts again reads
+	// the end of its topic to know where to resume.
+	trimEvery  = time.Minute
+	trimKeep   = 10_000
+	trimWithin = 10 * time.Second
+
+	// registryTimeout bounds one request to the registry.
+	registryTimeout = 5 * time.Second
+)
+
+// Topic is where the subject writes, to be read as a consumer would.
+type Topic struct {
+	Brokers  []string
+	Registry string // URL
+	Topic    string
+	// Dial opens connections to brokers and registry; nil: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Read hands every committed record of the topic to a, from its beginning,
+// until ctx ends; then it returns nil. A topic that does not exist is waited
+// for. What has been read is deleted from the topic, so that an in-memory
+// broker stays small: never point it at a topic that others need.
+func (t Topic) Read(ctx context.Context, a *Auditor) error {
+	transport := &http.Transport{DialContext: t.Dial}
+	defer transport.CloseIdleConnections()
+	decode, err := newDecoder(t.Registry, &http.Client{Transport: transport, Timeout: registryTimeout})
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(t.settings()...)
+	if err != nil {
+		return fmt.Errorf("read topic %s: %w", t.Topic, err)
+	}
+	defer client.Close()
+
+	var read positions
+	group, reading := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.trimming(reading, kadm.NewClient(client), &read) })
+	group.Go(func() error { return t.poll(reading, client, decode, &read, a) })
+	if err := group.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read topic %s: %w", t.Topic, err)
+	}
+	return nil
+}
+
+func (t Topic) settings() []kgo.Opt {
+	settings := []kgo.Opt{
+		kgo.SeedBrokers(t.Brokers...),
+		kgo.ConsumeTopics(t.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that the end of a partition is known when it ends in one
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(partitionBytes),
+		kgo.MetadataMinAge(topicPoll),
+	}
+	if t.Dial != nil {
+		settings = append(settings, kgo.Dialer(t.Dial))
+	}
+	return settings
+}
+
+func (t Topic) poll(ctx context.Context, client *kgo.Client, decode *decoder, read *positions, a *Auditor) error {
+	for {
+		fetches := client.PollFetches(ctx)
+		visible := time.Now()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, e := range fetches.Errors() {
+			// Kafka being away or electing a leader passes; the client goes on.
+			if !kerr.IsRetriable(e.Err) && !isNetwork(e.Err) {
+				return fmt.Errorf("partition %d: %w", e.Partition, e.Err)
+			}
+		}
+		for record := range fetches.RecordsAll() {
+			if err := t.observe(ctx, record, visible, decode, a); err != nil {
+				return err
+			}
+			a.read.Add(read.advance(record.Partition, record.Offset+1))
+		}
+	}
+}
+
+func (t Topic) observe(ctx context.Context, record *kgo.Record, visible time.Time, decode *decoder, a *Auditor) error {
+	if record.Attrs.IsControl() {
+		return nil
+	}
+	trade, receivedAt, err := decode.decode(ctx, record.Value)
+	switch {
+	case errors.Is(err, errUnreadable):
+		a.Unreadable(record.Key, record.Partition, record.Offset, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	a.Observe(Record{
+		Key: string(record.Key), Partition: record.Partition, Offset: record.Offset,
+		Trade: trade, ReceivedAt: receivedAt, VisibleAt: visible,
+	})
+	return nil
+}
+
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed)
+}
+
+// positions are the next offsets to read, by partition.
+type positions struct {
+	mu   sync.Mutex
+	next map[int32]int64
+}
+
+// advance moves a partition on and returns by how much. The first record of a
+// partition counts for all that lay before it.
+func (p *positions) advance(partition int32, next int64) (by int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next == nil {
+		p.next = make(map[int32]int64)
+	}
+	by = next - p.next[partition]
+	p.next[partition] = next
+	return by
+}
+
+// trimmable are the offsets before which everything may be deleted.
+func (p *positions) trimmable(topic string) kadm.Offsets {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	offsets := make(kadm.Offsets)
+	for partition, next := range p.next {
+		if next > trimKeep {
+			offsets.AddOffset(topic, partition, next-trimKeep, -1)
+		}
+	}
+	return offsets
+}
+
+// trimming deletes what was read, each minute until ctx ends.
+func (t Topic) trimming(ctx context.Context, admin *kadm.Client, read *positions) error {
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			t.trim(ctx, admin, read)
+		}
+	}
+}
+
+// trim is a kindness to the broker: when it is refused, the audit is as good.
+func (t Topic) trim(ctx context.Context, admin *kadm.Client, read *positions) {
+	offsets := read.trimmable(t.Topic)
+	if len(offsets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, trimWithin)
+	defer cancel()
+	_, _ = admin.DeleteRecords(ctx, offsets)
+}

@@ -1,0 +1,78 @@
+package judge
+
+import (
+	"slices"
+
+	"steadfeed/soak"
+)
+
+// bound is which figure of a limit a criterion takes.
+type bound int
+
+const (
+	atMost  bound = iota // Max
+	atLeast              // Min
+	fixed                // neither: the figures are in the plan's injections or below
+	later                // cannot be judged yet: only "not claimed" is possible
+)
+
+// criterion is one thing that a run can be judged by.
+type criterion struct {
+	id    string
+	bound bound
+	unit  string
+	limit string // for a fixed bound: the limit as a reader says it
+	// absence: a miss rests on what was not seen, so it proves nothing when
+	// the harness was in trouble.
+	absence bool
+	// validity: a miss says that the run proves nothing, not that the subject
+	// is bad.
+	validity bool
+	measure  func(*Evidence, soak.Limit) measurement
+}
+
+// measurement is what a criterion found.
+type measurement struct {
+	value    *float64
+	missed   bool // a fixed bound was missed; for the others the value decides
+	unfit    bool // nothing can be said, whatever the value
+	why      string
+	evidence string // file of the run directory
+}
+
+// criteria in the order in which a verdict lists them. The ids are stable.
+var criteria = []criterion{
+	{id: "delivery.complete", unit: "trades", absence: true, measure: complete},
+	{id: "delivery.unique", unit: "trades", measure: unique},
+	{id: "delivery.ordered", unit: "trades", measure: ordered},
+	{id: "delivery.faithful", unit: "trades", measure: faithful},
+	{id: "memory.growth", unit: "MB", measure: memoryGrowth},
+	{id: "memory.trend", unit: "MB", bound: later},
+	{id: "memory.growth_per_event", unit: "KiB", measure: memoryPerEvent},
+	{id: "memory.rss_limit", unit: "MB", measure: memoryLimit},
+	{id: "memory.score", measure: memoryScore},
+	{id: "throughput", bound: atLeast, unit: "trades/s", absence: true, measure: throughput},
+	{id: "freshness", unit: "s", absence: true, measure: freshness},
+	{id: "freshness.drift", unit: "s", absence: true, measure: drift},
+	{id: "catchup", unit: "s", absence: true, measure: catchUp},
+	{id: "pause", unit: "s", bound: fixed, limit: "what each injection declares", absence: true, measure: pause},
+	{id: "rotations", bound: later},
+	{id: "pings", unit: "pings", bound: fixed, limit: "0 unanswered, no pong timeout outside injections", measure: pings},
+	{id: "reconnects", unit: "sessions", measure: reconnects},
+	{id: "alerts.expected", bound: later},
+	{id: "alerts.unexpected", bound: later},
+	{id: "uptime", bound: atLeast, unit: "%", absence: true, measure: uptime},
+	{id: "validity.duration", bound: atLeast, unit: "%", validity: true, measure: duration},
+	{id: "validity.samples", bound: atLeast, unit: "%", validity: true, measure: samples},
+	{id: "validity.injections", bound: fixed, unit: "injections", limit: "all, each proven and ended", validity: true, measure: injections},
+	{id: "validity.subject", bound: fixed, limit: "one process, known build, exit status 0", absence: true, measure: subject},
+	{id: "validity.host", bound: fixed, unit: "s", limit: "clock steps < 1 s, exchange late by < 0.25 s (p99)", validity: true, measure: host},
+}
+
+func find(id string) (criterion, bool) {
+	i := slices.IndexFunc(criteria, func(c criterion) bool { return c.id == id })
+	if i < 0 {
+		return criterion{}, false
+	}
+	return criteria[i], true
+}
