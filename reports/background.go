@@ -1,0 +1,121 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"steadfeed/soak"
+)
+
+// claims is what the run says, does not say, and could have missed.
+func (b *builder) claims() {
+	v := b.e.verdict
+	if v == nil {
+		return
+	}
+	for _, list := range []struct {
+		from []string
+		to   *[]string
+	}{{v.Claims, &b.Claims}, {v.NotClaimed, &b.NotClaimed}, {v.Power, &b.Power}} {
+		for _, text := range list.from {
+			*list.to = append(*list.to, shorten(text))
+		}
+	}
+}
+
+// environment is what was tested, by what, and where.
+func (b *builder) environment() {
+	e := b.e
+	add := func(name, value string) {
+		if value != "" {
+			b.Environment = append(b.Environment, fact{Name: shorten(name), Value: shorten(value)})
+		}
+	}
+	subject := e.subject()
+	add("Plan", e.plan.Name+": "+e.plan.About)
+	add("Seed", strconv.FormatUint(e.plan.Seed, 10))
+	add("Phases", phases(e.plan))
+	add("Symbols", strings.Join(e.plan.Symbols, ", "))
+	if e.ledger != nil {
+		add("Trades from", e.ledger.Source)
+	}
+	add("Subject", cmp.Or(subject.Command, strings.Join(e.plan.Subject.Command, " ")))
+	add("Version", subject.Version)
+	add("SHA-256", subject.SHA256)
+	add("Ended with", subject.Exit)
+	add("Settings", settings(e.plan.Subject.Settings))
+	if e.ledger != nil {
+		u := e.ledger.Uptime
+		add("Uptime", fmt.Sprintf("%s in all, %s within disturbance, %s outside it with a due trade invisible for more than 5 s",
+			seconds(float64(u.Seconds)), seconds(float64(u.Disturbed)), seconds(float64(u.Bad))))
+		add("Exchange", fmt.Sprintf("published late by %s (p99), at most %s; that is part of every lag", seconds(e.ledger.PublisherLateP99), seconds(e.ledger.PublisherLateMax)))
+		add("Clock", "largest step of the wall clock against the steady one: "+seconds(e.ledger.ClockStep))
+	}
+	if s := e.samples; s.n > 1 {
+		share := (s.last.HarnessCPUSeconds - s.first.HarnessCPUSeconds) / s.last.At.Sub(s.first.At).Seconds()
+		add("Harness", fmt.Sprintf("used %s of a core and at most %s beside the subject", percent(share), megabytes(float64(s.largestHarness))))
+	}
+	for _, event := range e.events {
+		if event.Kind != soak.EventHarness || len(event.Fields) == 0 {
+			continue
+		}
+		add(event.Name, settings(event.Fields))
+	}
+}
+
+func phases(plan soak.Plan) string {
+	var parts []string
+	for _, p := range plan.Phases {
+		parts = append(parts, p.Name+" "+length(p.For.D()))
+	}
+	return strings.Join(parts, ", then ")
+}
+
+func settings(fields map[string]string) string {
+	var parts []string
+	for name, value := range fields {
+		parts = append(parts, name+"="+value)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}
+
+// repeat is how to do it all again.
+func (b *builder) repeat() {
+	run := "bin/soak run"
+	add := func(flag, value string) { run += " " + flag + " " + quote(value) }
+	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	add("-seed", strconv.FormatUint(b.e.plan.Seed, 10))
+	if t := b.e.plan.Traffic; t.Capture != "" {
+		add("-capture", t.Capture)
+		if t.Speed != 0 && t.Speed != 1 {
+			add("-speed", plain(t.Speed))
+		}
+	} else {
+		add("-rate", plain(t.Rate))
+	}
+	if command := strings.Join(b.e.plan.Subject.Command, " "); command != "" {
+		add("-subject", command)
+	}
+	run += " " + quote(b.e.plan.Name)
+	dir := quote("runs/" + b.e.id)
+	b.Repeat = []fact{
+		{Name: "The same traffic and the same injections", Value: run},
+		{Name: "Judge this run again", Value: "bin/soak judge " + dir},
+		{Name: "Write this page again", Value: "bin/soak report " + dir},
+	}
+}
+
+// quote makes a word of a command safe to paste into a shell.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(shorten(word), "'", `'\''`) + "'"
+}
