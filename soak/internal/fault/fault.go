@@ -1,0 +1,111 @@
+package fault
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"steadfeed/fakebinance"
+	"steadfeed/soak"
+)
+
+// What the criteria count: each plan with a chaos phase has at least one
+// injection of every kind.
+const (
+	KindDrop        = "drop"         // the connection ends
+	KindSlowFrames  = "slow frames"  // frames come, late
+	KindPingTimeout = "ping timeout" // the exchange goes silent while TCP stays up
+)
+
+// Fault is one way in which the exchange can misbehave.
+type Fault struct {
+	Name string // as fakebinance knows it
+	Kind string
+	draw func(*rand.Rand, timing) soak.Injection // one of it: length, settings, disturbance
+}
+
+// All are the faults of this harness, in the order in which they are listed.
+var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong, stall}
+
+// find returns the fault with a name.
+func find(name string) (Fault, bool) {
+	i := slices.IndexFunc(All, func(f Fault) bool { return f.Name == name })
+	if i < 0 {
+		return Fault{}, false
+	}
+	return All[i], true
+}
+
+// injection completes what a fault drew.
+func (f Fault) injection(rng *rand.Rand, t timing) soak.Injection {
+	in := f.draw(rng, t)
+	in.Fault, in.Kind = f.Name, f.Kind
+	return in
+}
+
+// Validate says in one sentence why an injection cannot be done.
+func Validate(in soak.Injection) error {
+	f, known := find(in.Fault)
+	switch {
+	case !known:
+		names := make([]string, len(All))
+		for i := range All {
+			names[i] = All[i].Name
+		}
+		return fmt.Errorf("injection %s: unknown fault %q: one of %s", in.Name, in.Fault, strings.Join(names, ", "))
+	case in.Kind != f.Kind:
+		return fmt.Errorf("injection %s: fault %s is of kind %q, not %q", in.Name, in.Fault, f.Kind, in.Kind)
+	case in.Target != fakebinance.TargetOpen && in.Target != fakebinance.TargetAll:
+		return fmt.Errorf("injection %s: unknown target %q: open or all", in.Name, in.Target)
+	case in.For <= 0:
+		return fmt.Errorf("injection %s: it lasts %s, which is no time", in.Name, in.For)
+	}
+	return nil
+}
+
+// timing is how fast a subject notices trouble; lengths and disturbances
+// depend on it.
+type timing struct {
+	pingInterval time.Duration
+	pongTimeout  time.Duration
+	staleTimeout time.Duration
+}
+
+// timingOf reads the settings that a plan gives its subject. The fallbacks are
+// the streamer's own defaults.
+func timingOf(subject soak.Subject) (timing, error) {
+	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second}
+	for name, field := range map[string]*time.Duration{
+		"STREAMER_PING_INTERVAL": &t.pingInterval,
+		"STREAMER_PONG_TIMEOUT":  &t.pongTimeout,
+		"STREAMER_STALE_TIMEOUT": &t.staleTimeout,
+	} {
+		text, set := subject.Settings[name]
+		if !set {
+			continue
+		}
+		value, err := time.ParseDuration(text)
+		if err != nil {
+			return t, fmt.Errorf("subject setting %s: %w", name, err)
+		}
+		*field = value
+	}
+	return t, nil
+}
+
+// Parts of every disturbance.
+const (
+	// reconnectPause is a backoff (1 s at first, jittered), a dial with TLS, and
+	// a backfill over REST. Three times what it takes on a quiet machine.
+	reconnectPause = 10 * time.Second
+	// settle is how long after the end of an injection its effects are still
+	// its own: one reconnect.
+	settle = 8 * time.Second
+)
+
+// seconds draws a length between two bounds, both included.
+func seconds(rng *rand.Rand, least, most int) time.Duration {
+	return time.Duration(least+rng.IntN(most-least+1)) * time.Second
+}

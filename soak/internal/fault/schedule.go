@@ -1,0 +1,142 @@
+package fault
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"steadfeed/soak"
+)
+
+const (
+	// breath is the time between the end of one injection's effects and the
+	// next, in which the run sees that all is well again.
+	breath = 3 * time.Second
+	// maxInjections bounds the schedule of one chaos phase, so that a ledger
+	// with a window for each stays small.
+	maxInjections = 1000
+	// fillTries: so many draws in a row that do not fit into what is left end
+	// the filling; the rest goes into the pauses.
+	fillTries = 8
+	// weightSteps: a fault is 1, 2, 4 or 8 times as likely as the rarest.
+	weightSteps = 4
+)
+
+// Schedule draws the injections of a plan's chaos phases. It is a pure
+// function: the same seed and plan give the same injections. Each seed weighs
+// the faults differently and leaves some out, since a mix that is always even
+// never shows what one kind does in plenty; but every kind has its turn in
+// every chaos phase, for the criteria count kinds.
+func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
+	pace, err := timingOf(plan.Subject)
+	if err != nil {
+		return nil, err
+	}
+	rng := stream(seed, "schedule")
+	var injections []soak.Injection
+	var begins time.Duration
+	for _, phase := range plan.Phases {
+		if phase.Chaos {
+			drawn, err := fill(rng, pace, phase.For.D())
+			if err != nil {
+				return nil, fmt.Errorf("phase %s: %w", phase.Name, err)
+			}
+			for _, in := range drawn {
+				in.At += soak.Duration(begins)
+				in.Name = fmt.Sprintf("%d-%s", len(injections)+1, in.Fault)
+				injections = append(injections, in)
+			}
+		}
+		begins += phase.For.D()
+	}
+	return injections, nil
+}
+
+// stream is a source of randomness for one purpose, so that one more draw in
+// one place does not change what is drawn in another.
+func stream(seed uint64, purpose string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(purpose))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// fill draws injections for a chaos phase: one of each kind first, then more
+// by weight while there is room, in an order and with pauses left to chance.
+func fill(rng *rand.Rand, pace timing, room time.Duration) ([]soak.Injection, error) {
+	weights := weigh(rng)
+	var drawn []soak.Injection
+	free := room
+	for _, kind := range []string{KindDrop, KindSlowFrames, KindPingTimeout} {
+		in := pick(rng, weights, func(f Fault) bool { return f.Kind == kind }).injection(rng, pace)
+		drawn = append(drawn, in)
+		free -= span(in)
+	}
+	if free < 0 {
+		return nil, fmt.Errorf("its %s are too short for one injection of each kind: %s more are needed", room, -free)
+	}
+	spare := free - room/10 // some time in chaos stays undisturbed
+	for tries := 0; tries < fillTries && len(drawn) < maxInjections; tries++ {
+		in := pick(rng, weights, func(Fault) bool { return true }).injection(rng, pace)
+		if span(in) > spare {
+			continue
+		}
+		drawn = append(drawn, in)
+		free -= span(in)
+		spare -= span(in)
+		tries = 0
+	}
+	rng.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+
+	// What is left of the time goes between them, unevenly.
+	var at time.Duration
+	for i := range drawn {
+		pause := time.Duration(rng.Int64N(int64(free)/int64(len(drawn)-i) + 1))
+		free -= pause
+		at += pause
+		drawn[i].At = soak.Duration(at.Truncate(time.Millisecond))
+		at += span(drawn[i])
+	}
+	return drawn, nil
+}
+
+// span is the time that an injection needs for itself.
+func span(in soak.Injection) time.Duration {
+	return in.For.D() + in.Disturbance.Settle.D() + breath
+}
+
+// weigh gives each fault its likelihood under this seed. A quarter of them is
+// switched off, on average, but never the last of a kind.
+func weigh(rng *rand.Rand) map[string]int {
+	weights := make(map[string]int, len(All))
+	left := make(map[string]int)
+	for _, f := range All {
+		weights[f.Name] = 1 << rng.IntN(weightSteps)
+		left[f.Kind]++
+	}
+	for _, i := range rng.Perm(len(All)) {
+		f := All[i]
+		if rng.IntN(4) == 0 && left[f.Kind] > 1 {
+			weights[f.Name] = 0
+			left[f.Kind]--
+		}
+	}
+	return weights
+}
+
+// pick draws a fault among those wanted, by weight.
+func pick(rng *rand.Rand, weights map[string]int, wanted func(Fault) bool) Fault {
+	candidates := slices.DeleteFunc(slices.Clone(All), func(f Fault) bool { return !wanted(f) })
+	total := 0
+	for _, f := range candidates {
+		total += weights[f.Name]
+	}
+	ticket := rng.IntN(total)
+	for _, f := range candidates {
+		if ticket -= weights[f.Name]; ticket < 0 {
+			return f
+		}
+	}
+	return candidates[len(candidates)-1] // not reached: ticket is below the total
+}
