@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends at once
+	command := &cli.Command{
+		Name:      "canary",
+		Usage:     "a small streamer that is wrong on purpose, to test the soak harness",
+		ArgsUsage: "[" + flawList() + "]",
+		Flags: []cli.Flag{
+			&cli.Int64Flag{Name: "at", Value: 2000, Usage: "which trade the flaw touches, counted from the start over all symbols"},
+		},
+		Action: run,
+	}
+	if err := command.Run(ctx, os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "canary:", err)
+		os.Exit(1)
+	}
+}
+
+// run carries trades until a signal, then drains.
+func run(ctx context.Context, command *cli.Command) error {
+	if command.Args().Len() > 1 {
+		return fmt.Errorf("one flaw at most, given %d", command.Args().Len())
+	}
+	kind, err := parseFlaw(command.Args().First())
+	if err != nil {
+		return err
+	}
+	settings, err := readSettings()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	figures := newFigures()
+	topic, err := openTopic(ctx, settings, figures)
+	if err != nil {
+		return err
+	}
+	defer topic.close()
+	flaw := newFlaw(kind, command.Int64("at"), log, topic.produce)
+	feed, err := newFeed(settings, figures, log, flaw.pass)
+	if err != nil {
+		return err
+	}
+	log.Info("canary sings", "flaw", kind, "at", command.Int64("at"), "symbols", settings.symbols)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, settings.http, figures) })
+	group.Go(func() error { return topic.watch(ctx) })
+	group.Go(func() error { return feed.run(ctx) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	flaw.flush()
+	log.Info("drains", "within", settings.drainTimeout)
+	return topic.drain(settings.drainTimeout)
+}

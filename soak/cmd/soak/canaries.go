@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+
+	"steadfeed/soak"
+	"steadfeed/soak/internal/testbed"
+)
+
+// canary is one flaw and the check that must convict it.
+type canary struct {
+	flaw  string
+	check string // empty: it must be acquitted
+}
+
+var canaryTable = []canary{
+	{"none", ""},
+	{"lost", "delivery.complete"},
+	{"altered", "delivery.faithful"},
+	{"swapped", "delivery.ordered"},
+	{"duplicate", "delivery.unique"},
+	{"lag", "freshness.drift"},
+}
+
+// deliveryChecks are the checks of which a canary may fail its own and no other.
+var deliveryChecks = []string{"delivery.complete", "delivery.faithful", "delivery.ordered", "delivery.unique"}
+
+func canariesCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "canaries",
+		Usage: "test the harness: each flaw of the canary must be convicted by its check, the flawless one acquitted",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "parallel", Value: 3, Usage: "runs at the same time"},
+			&cli.Uint64Flag{Name: "seed", HideDefault: true, Usage: "of all runs (default: drawn by lot)"},
+			&cli.StringFlag{Name: "plan", Value: "smoke", Usage: "plan of all runs"},
+			&cli.StringFlag{Name: "canary", Usage: "path of the canary (default: the one beside this program)"},
+			&cli.StringFlag{Name: "out", Value: filepath.Join("runs", "canaries"), Usage: "directory for the run directories"},
+		},
+		Action: runCanaries,
+	}
+}
+
+func runCanaries(ctx context.Context, command *cli.Command) error {
+	if command.Args().Present() {
+		return usage("soak canaries takes no argument, given %q", command.Args().First())
+	}
+	if command.Int("parallel") < 1 {
+		return usage("-parallel %d: at least 1", command.Int("parallel"))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return broken(err)
+	}
+	program := command.String("canary")
+	if program == "" {
+		program = filepath.Join(filepath.Dir(self), "canary")
+	}
+	if _, err := testbed.FindProgram([]string{program}); err != nil {
+		return broken(err)
+	}
+	seed := command.Uint64("seed")
+	if !command.IsSet("seed") {
+		seed = rand.Uint64N(drawnSeeds)
+	}
+	ctx, _, stop := interrupts(ctx)
+	defer stop()
+	stdout := command.Root().Writer
+	fmt.Fprintf(stdout, "%d canaries, plan %s, seed %d, %d at a time\n", len(canaryTable), command.String("plan"), seed, command.Int("parallel"))
+
+	flight := flight{self: self, program: program, plan: command.String("plan"), seed: seed, out: command.String("out")}
+	findings := make([]trial, len(canaryTable))
+	var group errgroup.Group
+	group.SetLimit(command.Int("parallel"))
+	for i, c := range canaryTable {
+		group.Go(func() error {
+			findings[i] = flight.try(ctx, c)
+			fmt.Fprintf(stdout, "%s  %-9s  %s\n", time.Now().Format(time.TimeOnly), c.flaw, findings[i].sentence())
+			return nil
+		})
+	}
+	_ = group.Wait() // a trial keeps its own error
+	if ctx.Err() != nil {
+		return &ending{soak.ExitInterrupted, errors.New("interrupted")}
+	}
+	return printTrials(stdout, findings)
+}
+
+// flight is what all trials have in common.
+type flight struct {
+	self, program, plan, out string
+	seed                     uint64
+}
+
+// trial is what became of one canary.
+type trial struct {
+	canary
+	outcome  soak.Outcome
+	evidence string // what convicted it
+	problem  error  // nil: as expected
+}
+
+func (t trial) sentence() string {
+	if t.problem != nil {
+		return "NOT as expected: " + t.problem.Error()
+	}
+	return "as expected: " + t.evidence
+}
+
+// try runs the plan against one canary, in a process of its own, and compares
+// the verdict with the deed.
+func (f flight) try(ctx context.Context, c canary) trial {
+	t := trial{canary: c}
+	out := filepath.Join(f.out, c.flaw)
+	if t.problem = os.MkdirAll(out, 0o755); t.problem != nil {
+		return t
+	}
+	log, err := os.Create(filepath.Join(out, "output.txt"))
+	if err != nil {
+		t.problem = err
+		return t
+	}
+	defer log.Close()
+	run := exec.CommandContext(ctx, f.self, "run", f.plan,
+		"-seed", strconv.FormatUint(f.seed, 10), "-out", out, "-subject", f.program+" "+c.flaw)
+	run.Stdout, run.Stderr = log, log
+	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a ctrl-C reaches it once, from here
+	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
+	run.WaitDelay = 2 * time.Minute // for its drain and verdict
+	exit := run.Run()
+	if ctx.Err() != nil {
+		t.problem = ctx.Err()
+		return t
+	}
+	finished, err := soak.Open(filepath.Join(out, soak.Latest))
+	if err != nil {
+		t.problem = errors.Join(err, exit)
+		return t
+	}
+	verdict, err := finished.ReadVerdict()
+	if err != nil {
+		t.problem = errors.Join(err, exit)
+		return t
+	}
+	t.outcome = verdict.Outcome
+	t.evidence, t.problem = compare(c, finished.Dir(), verdict)
+	return t
+}
+
+// compare says what convicted or acquitted a canary, or in what the verdict
+// differs from what it did.
+func compare(c canary, dir string, verdict soak.Verdict) (evidence string, err error) {
+	checks := map[string]soak.Check{}
+	for _, check := range verdict.Checks {
+		checks[check.ID] = check
+	}
+	for _, id := range deliveryChecks {
+		if id != c.check && checks[id].Outcome != soak.Pass {
+			return "", fmt.Errorf("%s is %s: %s", id, checks[id].Outcome, checks[id].Why)
+		}
+	}
+	if c.check == "" {
+		if verdict.Outcome != soak.Pass {
+			return "", fmt.Errorf("%s: %s", verdict.Outcome, verdict.Why)
+		}
+		return fmt.Sprintf("acquitted over %d trades", verdict.Delivery.Delivered), nil
+	}
+	own := checks[c.check]
+	if verdict.Outcome != soak.Fail || own.Outcome != soak.Fail {
+		return "", fmt.Errorf("outcome %s, %s is %q: %s", verdict.Outcome, c.check, own.Outcome, verdict.Why)
+	}
+	if !strings.HasPrefix(c.check, "delivery.") {
+		if own.Observed == nil {
+			return "", fmt.Errorf("%s failed without a figure", c.check)
+		}
+		return fmt.Sprintf("%s: observed %.3g %s, limit %s", c.check, *own.Observed, own.Unit, own.Limit), nil
+	}
+	deed, err := confession(filepath.Join(dir, soak.LogsDir, "canary.log"))
+	if err != nil {
+		return "", err
+	}
+	guarantee := soak.Guarantee(strings.TrimPrefix(c.check, "delivery."))
+	if len(verdict.Findings) != 1 {
+		return "", fmt.Errorf("%d findings for one deed", len(verdict.Findings))
+	}
+	found := verdict.Findings[0]
+	if found.Guarantee != guarantee || found.Symbol != deed.Symbol || found.FirstID != deed.ID || found.LastID != deed.ID {
+		return "", fmt.Errorf("found %s of %s %d to %d, the deed was done to %s %d",
+			found.Guarantee, found.Symbol, found.FirstID, found.LastID, deed.Symbol, deed.ID)
+	}
+	return fmt.Sprintf("%s: %s %d", c.check, found.Symbol, found.FirstID), nil
+}
+
+// deed is what a canary logs about the trade that it touches.
+type deed struct {
+	Text   string `json:"msg"`
+	Symbol string `json:"symbol"`
+	ID     int64  `json:"trade_id"`
+}
+
+// confession finds the canary's own word in its log.
+func confession(path string) (deed, error) {
+	text, err := os.ReadFile(path) // a canary logs a line per session: small
+	if err != nil {
+		return deed{}, err
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		var d deed
+		if json.Unmarshal(lines.Bytes(), &d) == nil && strings.HasPrefix(d.Text, "flaw:") {
+			return d, nil
+		}
+	}
+	return deed{}, fmt.Errorf("%s: the canary did nothing wrong", path)
+}
+
+func printTrials(out io.Writer, trials []trial) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nflaw\tmust be\toutcome\tas expected\tevidence")
+	wrong := 0
+	for _, t := range trials {
+		must, expected, evidence := "convicted by "+t.check, "yes", t.evidence
+		if t.check == "" {
+			must = "acquitted"
+		}
+		if t.problem != nil {
+			wrong++
+			expected, evidence = "NO", t.problem.Error()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", t.flaw, must, t.outcome, expected, evidence)
+	}
+	table.Flush()
+	if wrong > 0 {
+		return &ending{soak.ExitFail, fmt.Errorf("%d of %d canaries were not judged as they should be", wrong, len(trials))}
+	}
+	return nil
+}

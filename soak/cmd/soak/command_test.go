@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"steadfeed/soak"
+)
+
+// TestWrongInput is one clear sentence and its status for each way of asking
+// for the impossible, and nothing is left behind.
+func TestWrongInput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	here := os.Args[0] // an executable, never started
+	f := func(status int, sentence string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		got := run(t.Context(), append([]string{"soak"}, args...), &stdout, &stderr)
+		said := strings.TrimSpace(stderr.String())
+		if got != status || !strings.Contains(said, sentence) || strings.Contains(said, "\n") {
+			t.Errorf("soak %s: status %d and %q, want %d and one sentence with %q", strings.Join(args, " "), got, said, status, sentence)
+		}
+	}
+	f(64, `unknown command "fly"`, "fly")
+	f(64, "needs the name of a plan", "run")
+	f(64, `unknown plan "smok": there is smoke`, "run", "smok", "-subject", here)
+	f(64, "takes the name of a plan and nothing else", "run", "smoke", "fast")
+	f(64, "wings", "run", "smoke", "-wings", "2")
+	f(64, "seed", "run", "smoke", "-seed", "often")
+	f(64, "must not be negative", "run", "smoke", "-subject", here, "-rate", "-2")
+	f(64, "must be positive", "run", "smoke", "-subject", here, "-speed", "0")
+	f(64, "no-such-file", "run", "smoke", "-subject", here, "-capture", "no-such-file")
+	f(4, "bin/none cannot be run: no such file or directory", "run", "smoke", "-subject", "bin/none")
+	f(4, "bin/none cannot be run", "bench", "-subject", "bin/none")
+	f(4, "bin/none cannot be run", "canaries", "-canary", "bin/none")
+	f(64, "at least 1", "canaries", "-parallel", "0")
+	f(64, "no such file", "judge", "no-such-run")
+	f(64, "not a run directory", "judge", "empty")
+	f(64, "not a run directory", "report", "empty")
+	f(64, "not a run directory", "validate", "empty")
+	f(64, "unknown plan", "validate", "no-such-run-or-plan")
+	f(64, "needs the name of a plan", "plans", "-json")
+	if left, _ := filepath.Glob("runs*"); len(left) > 0 {
+		t.Errorf("a run that never started left %v", left)
+	}
+}
+
+func TestPlansPrintsAPlanThatReadsBack(t *testing.T) {
+	read := func(args ...string) soak.Plan {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if status := run(t.Context(), append([]string{"soak", "plans", "-json", "smoke"}, args...), &stdout, &stderr); status != 0 {
+			t.Fatalf("status %d: %s", status, &stderr)
+		}
+		var plan soak.Plan
+		if err := json.Unmarshal(stdout.Bytes(), &plan); err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	plan := read("-seed", "7", "-rate", "20", "-subject", "mine -x")
+	if plan.Seed != 7 || plan.Traffic.Rate != 20 || len(plan.Subject.Command) != 2 || plan.Subject.Name != "mine" || len(plan.Injections) < 3 {
+		t.Errorf("plan %+v", plan)
+	}
+	if other := read("-seed", "8"); other.Traffic.Rate != 50 || len(other.Symbols) != 3 {
+		t.Errorf("the plan's own rate and symbols: %+v", other)
+	}
+}

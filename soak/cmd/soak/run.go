@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"steadfeed/reports"
+	"steadfeed/soak"
+	"steadfeed/soak/internal/runner"
+	"steadfeed/soak/internal/testbed"
+)
+
+// drawnSeeds bounds a seed that nobody chose: short enough to be typed again.
+const drawnSeeds = 1_000_000
+
+// planFlags are what run, plans -json and validate let one choose.
+func planFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.Uint64Flag{Name: "seed", HideDefault: true, Usage: "of traffic and faults; the same seed repeats them (default: drawn by lot and printed)"},
+		&cli.StringFlag{Name: "subject", Usage: "command line of the streamer under test, separated by spaces (default: the streamer beside this program)"},
+		&cli.StringFlag{Name: "capture", Usage: "replay the trades of this file in place of synthetic ones"},
+		&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay: 1 is as recorded"},
+		&cli.FloatFlag{Name: "rate", Value: -1, HideDefault: true, Usage: "synthetic trades per second and symbol (default: the plan's)"},
+	}
+}
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "do what a plan says, judge it, and leave a run directory",
+		ArgsUsage: "PLAN",
+		Flags: append(planFlags(),
+			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"}),
+		Action: func(ctx context.Context, command *cli.Command) error {
+			name, err := oneArgument(command, "the name of a plan")
+			if err != nil {
+				return err
+			}
+			plan, err := choosePlan(name, command)
+			if err != nil {
+				return err
+			}
+			return runPlan(ctx, plan, command.String("out"), command.Root().Writer)
+		},
+	}
+}
+
+// choosePlan makes the plan that the flags ask for. The subject is looked for
+// here, before anything is started or written.
+func choosePlan(name string, command *cli.Command) (soak.Plan, error) {
+	plan, err := draftPlan(name, command)
+	if err != nil {
+		return soak.Plan{}, err
+	}
+	if _, err := testbed.FindProgram(plan.Subject.Command); err != nil {
+		return soak.Plan{}, broken(err)
+	}
+	return plan, nil
+}
+
+func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
+	seed := command.Uint64("seed")
+	if !command.IsSet("seed") {
+		seed = rand.Uint64N(drawnSeeds)
+	}
+	if command.IsSet("rate") && command.Float("rate") < 0 {
+		return soak.Plan{}, usage("-rate %g: it must not be negative", command.Float("rate"))
+	}
+	if command.Float("speed") <= 0 {
+		return soak.Plan{}, usage("-speed %g: it must be positive", command.Float("speed"))
+	}
+	if command.IsSet("rate") && command.IsSet("capture") {
+		return soak.Plan{}, usage("-rate is for synthetic trades, -capture has its own rate: choose one, or set -speed")
+	}
+	subject := strings.Fields(command.String("subject"))
+	if len(subject) == 0 {
+		subject = []string{defaultSubject()}
+	}
+	plan, err := runner.NewPlan(name, runner.Choices{
+		Seed:    seed,
+		Subject: subject,
+		Name:    strings.TrimSuffix(filepath.Base(subject[0]), ".exe"),
+		Capture: command.String("capture"),
+		Speed:   command.Float("speed"),
+		Rate:    command.Float("rate"),
+	})
+	if err != nil {
+		return soak.Plan{}, &ending{soak.ExitUsage, err}
+	}
+	return plan, nil
+}
+
+// defaultSubject is the streamer that was built beside this program, or else
+// where the Makefile puts it.
+func defaultSubject() string {
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "streamer")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return filepath.Join("bin", "streamer")
+}
+
+// runPlan runs and judges a plan, writes the report, and says how it ended.
+func runPlan(ctx context.Context, plan soak.Plan, out string, stdout io.Writer) error {
+	ctx, hard, stop := interrupts(ctx)
+	defer stop()
+	show := newDisplay(stdout)
+	show.begin(plan)
+	result, err := runner.Run(ctx, plan, runner.Options{Out: out, Hard: hard, OnEvent: show.event, OnProgress: show.progress})
+	show.end()
+	if err != nil {
+		return broken(err)
+	}
+	reportErr := reports.Write(result.Run)
+	conclude(stdout, result)
+	switch {
+	case result.Course.Interrupted:
+		return &ending{status: soak.ExitInterrupted}
+	case result.Course.Trouble != "":
+		return broken(errors.New(result.Course.Trouble))
+	case reportErr != nil:
+		return broken(fmt.Errorf("write the report: %w", reportErr))
+	case result.Verdict.Outcome == soak.Pass:
+		return nil
+	default:
+		return &ending{status: result.Verdict.Outcome.ExitStatus()}
+	}
+}
+
+// interrupts gives two contexts: the first signal ends soft, and the run ends
+// early with a verdict; the second ends hard, and it ends at once; the third
+// does what the system does.
+func interrupts(ctx context.Context) (soft, hard context.Context, stop func()) {
+	hard, endHard := context.WithCancel(ctx)
+	soft, endSoft := context.WithCancel(hard)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, end := range []context.CancelFunc{endSoft, endHard} {
+			if _, signalled := <-signals; !signalled {
+				return
+			}
+			end()
+		}
+		signal.Stop(signals)
+	}()
+	return soft, hard, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+		endSoft()
+		endHard()
+	}
+}

@@ -1,0 +1,153 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"steadfeed/fakebinance"
+	"steadfeed/soak"
+	"steadfeed/soak/internal/fault"
+	"steadfeed/soak/internal/judge"
+)
+
+// ErrUnknownPlan says that there is no plan of the name asked for.
+var ErrUnknownPlan = errors.New("unknown plan")
+
+// Choices are what the person who starts a run decides; all else is the plan's.
+type Choices struct {
+	Seed    uint64
+	Subject []string // program and arguments
+	Name    string   // of the subject
+	Capture string   // path of a capture to replay; empty: synthetic trades
+	Speed   float64  // of the replay
+	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
+}
+
+// template makes a plan; each has a name and one sentence about it.
+type template struct {
+	name, about string
+	fill        func(*soak.Plan)
+}
+
+var templates = []template{smoke}
+
+// Plans lists the names of the plans and what each is about.
+func Plans() []soak.Plan {
+	plans := make([]soak.Plan, len(templates))
+	for i, t := range templates {
+		plans[i] = soak.Plan{Name: t.name, About: t.about}
+		t.fill(&plans[i])
+	}
+	return plans
+}
+
+// NewPlan makes the plan of a name, complete with its injections: two plans
+// made with the same name and choices are equal.
+func NewPlan(name string, choices Choices) (soak.Plan, error) {
+	i := slices.IndexFunc(templates, func(t template) bool { return t.name == name })
+	if i < 0 {
+		names := make([]string, len(templates))
+		for i, t := range templates {
+			names[i] = t.name
+		}
+		return soak.Plan{}, fmt.Errorf("%w %q: there is %s", ErrUnknownPlan, name, strings.Join(names, ", "))
+	}
+	plan := soak.Plan{Name: name, About: templates[i].about, Seed: choices.Seed}
+	templates[i].fill(&plan)
+	plan.Subject.Command, plan.Subject.Name = choices.Subject, choices.Name
+	if choices.Rate >= 0 {
+		plan.Traffic.Rate = choices.Rate
+	}
+	if choices.Capture != "" {
+		plan.Traffic = soak.Traffic{Capture: choices.Capture, Speed: choices.Speed}
+		var err error
+		if plan.Symbols, err = capturedSymbols(choices.Capture); err != nil {
+			return soak.Plan{}, err
+		}
+	}
+	var err error
+	if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
+		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
+	}
+	return plan, Validate(plan)
+}
+
+func capturedSymbols(path string) ([]string, error) {
+	capture, err := fakebinance.OpenCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	replay, err := fakebinance.NewReplay(capture, time.Now(), 1)
+	if err != nil {
+		return nil, err
+	}
+	return replay.Symbols(), nil
+}
+
+// Limits of a plan.
+const (
+	maxSymbols = 1024 // what one session carries; more would make a ledger of many pages
+	maxSpeed   = 1000 // of a replay
+	maxRate    = 1e6  // per second and symbol; more than any exchange or test rig makes
+)
+
+// Validate says all that keeps a plan from being run. A plan with a limit that
+// cannot be judged does not start.
+func Validate(plan soak.Plan) error {
+	var problems []error
+	complain := func(format string, a ...any) { problems = append(problems, fmt.Errorf(format, a...)) }
+	if len(plan.Symbols) == 0 || len(plan.Symbols) > maxSymbols {
+		complain("it has %d symbols: 1 to %d are possible", len(plan.Symbols), maxSymbols)
+	}
+	if len(plan.Phases) == 0 {
+		complain("it has no phases")
+	}
+	if plan.Traffic.Rate < 0 || plan.Traffic.Rate > maxRate {
+		complain("rate %g: 0 to %g trades a second are possible", plan.Traffic.Rate, maxRate)
+	}
+	if plan.Traffic.Speed < 0 || plan.Traffic.Speed > maxSpeed {
+		complain("speed %g: above 0 to %d is possible", plan.Traffic.Speed, maxSpeed)
+	}
+	if plan.SampleEvery <= 0 {
+		complain("samples every %s: the time must be positive", plan.SampleEvery)
+	}
+	if plan.DrainWithin <= 0 {
+		complain("drain within %s: the time must be positive", plan.DrainWithin)
+	}
+	for _, phase := range plan.Phases {
+		if phase.For <= 0 {
+			complain("phase %s lasts %s: the time must be positive", phase.Name, phase.For)
+		}
+	}
+	names := map[string]bool{}
+	for _, in := range plan.Injections {
+		if err := fault.Validate(in); err != nil {
+			problems = append(problems, err)
+		}
+		if names[in.Name] {
+			complain("two injections are called %s", in.Name)
+		}
+		names[in.Name] = true
+		if !inChaos(plan, in) {
+			complain("injection %s at %s is in no chaos phase", in.Name, in.At)
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("plan %s: %w", plan.Name, errors.Join(problems...))
+	}
+	return judge.Validate(plan)
+}
+
+func inChaos(plan soak.Plan, in soak.Injection) bool {
+	var begins time.Duration
+	for _, phase := range plan.Phases {
+		if at := in.At.D(); phase.Chaos && at >= begins && at < begins+phase.For.D() {
+			return true
+		}
+		begins += phase.For.D()
+	}
+	return false
+}
