@@ -1,0 +1,58 @@
+# Targets call Go and hold no logic. `make` alone prints them.
+# make turns every failure into its own status 2: what needs to tell a failed
+# run from a broken harness calls bin/soak itself.
+
+.DEFAULT_GOAL := help
+
+# Static programs, and no C compiler needed; only the race detector links with cgo.
+export CGO_ENABLED := 0
+
+# The version comes from the checkout, whatever GOFLAGS says.
+GO_BUILD := go build -buildvcs=auto -trimpath -o bin/
+COMMANDS := ./streamer/cmd/streamer ./fakebinance/cmd/fakebinance ./soak/cmd/soak ./soak/cmd/canary
+# What runs goroutines side by side, for the race detector.
+CONCURRENT := ./streamer/... ./fakebinance/... ./soak/...
+
+CAPTURE ?=
+SPEED ?= 1
+SEED ?=
+RUN ?= runs/latest
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+
+.PHONY: help build test race fuzz bench lint canaries soak report clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the commands into bin/
+	$(GO_BUILD) $(COMMANDS)
+
+test: ## run all tests (under 5 minutes on 2 cores, no Docker)
+	go test ./...
+
+race: ## run the tests of the concurrent packages under the race detector
+	CGO_ENABLED=1 go test -race $(CONCURRENT)
+
+fuzz: ## fuzz each fuzz target for FUZZTIME
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: build ## benchmarks: hot path, fake exchange, and whole processes
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./streamer/... ./fakebinance/... ./soak/...
+	bin/soak bench
+
+lint: ## gofmt, go vet, staticcheck
+	scripts/lint.sh
+
+canaries: build ## convict each canary, acquit the good ones
+	bin/soak canaries
+
+soak: build ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
+	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
+
+report: build ## judge RUN anew and write its report
+	bin/soak judge $(RUN)
+	bin/soak report $(RUN)
+
+clean: ## remove bin/ and runs/
+	rm -rf bin runs

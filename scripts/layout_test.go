@@ -1,0 +1,172 @@
+package scripts
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+// part is one package as `go list` tells of it.
+type part struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+	Module     struct{ Path string }
+}
+
+// rule says what the packages that match From may import of this module. A
+// pattern ending in /... matches the package and everything below it.
+type rule struct {
+	from string
+	may  []string // of this module; what is not listed is forbidden
+	why  string
+}
+
+// The arrows of the layout. A package is judged by the first rule that matches.
+var rules = []rule{
+	{"streamer/cmd/streamer", []string{"streamer"}, "the command wires flags and signals and nothing else"},
+	{"streamer/schema", nil, "the contract with consumers stands alone"},
+	{"streamer/internal/sequence", nil, "ids are arithmetic: no I/O, no trades"},
+	{"streamer/internal/binance", nil, "the exchange knows nothing of Kafka"},
+	{"streamer/internal/kafka", nil, "the writer knows nothing of trades"},
+	{"streamer/internal/record", []string{"streamer/internal/binance", "streamer/schema"}, "a record is made of a trade"},
+	{"streamer", []string{"streamer/internal/...", "streamer/schema"}, "the streamer must not know its judge"},
+	{"fakebinance/cmd/fakebinance", []string{"fakebinance"}, "the command wires flags and signals and nothing else"},
+	{"fakebinance/memnet", nil, "the network in memory stands alone"},
+	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
+	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
+	{"soak/cmd/soak", []string{"soak/...", "reports"}, "only the command knows the report"},
+	{"soak/internal/runner", []string{"soak", "soak/internal/...", "fakebinance"}, "the judge shares nothing with the judged"},
+	{"soak/internal/testbed", []string{"soak", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
+	{"soak/internal/fault", []string{"soak", "soak/internal/testbed", "fakebinance"}, "the judge shares nothing with the judged"},
+	{"soak/internal/audit", []string{"soak", "fakebinance", "streamer/schema"}, "the auditor shares the schema and no code"},
+	{"soak/internal/bench", []string{"soak", "soak/internal/testbed", "fakebinance"}, "a benchmark needs processes and no judge"},
+	{"soak/internal/judge", []string{"soak", "soak/internal/leak"}, "evidence in, judgement out"},
+	{"soak/internal/...", []string{"soak"}, "evidence in, judgement out"},
+	{"soak", nil, "the vocabulary stands alone"},
+	{"reports", []string{"soak"}, "a report reads a run directory and nothing else"},
+	{"scripts", nil, "thin glue only"},
+}
+
+// exclusive names the packages outside this module that only some may import.
+var exclusive = map[string][]string{
+	"github.com/testcontainers/testcontainers-go": {"soak/internal/testbed/..."},
+	"os/signal": {"streamer/cmd/...", "fakebinance/cmd/...", "soak/cmd/..."},
+	"testing":   nil,
+}
+
+func TestLayout(t *testing.T) {
+	parts := list(t)
+	if len(parts) < 10 {
+		t.Fatalf("go list found %d packages only", len(parts))
+	}
+	for _, p := range parts {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, p.Module.Path), "/")
+		if len(p.Doc) < 40 {
+			t.Errorf("%s: the package comment says too little: %q", name, p.Doc)
+		}
+		for _, complaint := range judge(name, p.Module.Path, p.Imports) {
+			t.Error(complaint)
+		}
+	}
+}
+
+// judge returns what is wrong with the imports of the package called name.
+func judge(name, module string, imports []string) (complaints []string) {
+	i := 0
+	for i < len(rules) && !matches(rules[i].from, name) {
+		i++
+	}
+	if i == len(rules) {
+		return []string{name + ": no rule says what it may import; add one"}
+	}
+	for _, imported := range imports {
+		if inner, ok := strings.CutPrefix(imported, module+"/"); ok {
+			if !matchesAny(rules[i].may, inner) {
+				complaints = append(complaints, name+" imports "+inner+": "+rules[i].why)
+			}
+			continue
+		}
+		for outside, may := range exclusive {
+			if (imported == outside || strings.HasPrefix(imported, outside+"/")) && !matchesAny(may, name) {
+				complaints = append(complaints, name+" imports "+imported+", which is not its business")
+			}
+		}
+		// The fake exchange is to be cheap to import: any team's tests want it.
+		if name == "fakebinance" && strings.Contains(imported, ".") && imported != "github.com/gorilla/websocket" {
+			complaints = append(complaints, name+" imports "+imported+": it needs the standard library and gorilla/websocket only")
+		}
+		if (name == "soak" || name == "reports") && strings.Contains(imported, ".") {
+			complaints = append(complaints, name+" imports "+imported+": it needs the standard library only")
+		}
+	}
+	return complaints
+}
+
+// The rules themselves are tried: each of these imports must be refused.
+func TestLayoutRefuses(t *testing.T) {
+	f := func(name, imported string) {
+		t.Helper()
+		if !strings.Contains(imported, ".") && imported != "os/signal" && imported != "testing" {
+			imported = "m/" + imported
+		}
+		if got := judge(name, "m", []string{imported}); len(got) != 1 {
+			t.Errorf("%s importing %s: %v, want one complaint", name, imported, got)
+		}
+	}
+	f("streamer", "soak")
+	f("streamer", "fakebinance")
+	f("streamer", "os/signal")
+	f("streamer", "testing")
+	f("streamer/internal/binance", "streamer/internal/kafka")
+	f("soak/internal/audit", "streamer/internal/binance")
+	f("soak/internal/runner", "streamer")
+	f("soak/internal/runner", "reports")
+	f("soak/internal/judge", "fakebinance")
+	f("soak/cmd/canary", "streamer")
+	f("fakebinance", "soak")
+	f("fakebinance", "github.com/twmb/franz-go/pkg/kgo")
+	f("reports", "fakebinance")
+	f("soak/internal/runner", "github.com/testcontainers/testcontainers-go/modules/compose")
+	f("elsewhere", "soak")
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if matches(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(pattern, name string) bool {
+	if tree, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return name == tree || strings.HasPrefix(name, tree+"/")
+	}
+	return name == path.Clean(pattern)
+}
+
+// list asks the go command for all packages of the module.
+func list(t *testing.T) []part {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,Module", "../...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var parts []part
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p part
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return parts
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, p)
+	}
+}
