@@ -193,22 +193,12 @@ func printConfig(cmd *cli.Command) {
 	}
 }
 
-// version is what the build recorded about itself.
+// version is what the build recorded about itself: the tag or the commit it
+// was made from, and Go's own.
 func version() string {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	v := build.Main.Version
-	for _, setting := range build.Settings {
-		switch setting.Key {
-		case "vcs.revision":
-			v += " " + setting.Value
-		case "vcs.modified":
-			if setting.Value == "true" {
-				v += "+changes"
-			}
-		}
-	}
-	return v + " " + build.GoVersion
+	return build.Main.Version + " " + build.GoVersion
 }

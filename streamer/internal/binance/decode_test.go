@@ -1,6 +1,7 @@
 package binance
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -203,6 +204,32 @@ func BenchmarkDecodeAnyOrder(b *testing.B) {
 	for b.Loop() {
 		if k, _ := d.decode(frame, &trade); k != kindTrade {
 			b.Fatal("not a trade")
+		}
+	}
+}
+
+// BenchmarkYardstick is what a simple client does with a frame. It says how
+// fast the machine is: figures of other benchmarks mean something beside it.
+func BenchmarkYardstick(b *testing.B) {
+	frame := []byte(combinedFrame)
+	b.ReportAllocs()
+	for b.Loop() {
+		var simple struct {
+			Stream string `json:"stream"`
+			Data   struct {
+				Event     string `json:"e"`
+				EventAt   int64  `json:"E"`
+				Symbol    string `json:"s"`
+				ID        int64  `json:"t"`
+				Price     string `json:"p"`
+				Quantity  string `json:"q"`
+				TradedAt  int64  `json:"T"`
+				Maker     bool   `json:"m"`
+				BestMatch bool   `json:"M"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal(frame, &simple); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

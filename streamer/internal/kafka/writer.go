@@ -89,6 +89,10 @@ type Writer struct {
 // NewWriter returns a writer. It does not wait for the brokers.
 func NewWriter(o Options) (*Writer, error) {
 	w := &Writer{options: o, failed: make(chan error, 1)}
+	clientLog, err := newClientLog(o.Log)
+	if err != nil {
+		return nil, err
+	}
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(o.Brokers...),
 		kgo.Dialer(dialer(o.Dial)),
@@ -100,7 +104,7 @@ func NewWriter(o Options) (*Writer, error) {
 		kgo.MetadataMinAge(metadataMinAge),
 		// A topic may be deleted and made again under us; wait for it.
 		kgo.UnknownTopicRetries(-1),
-		kgo.WithLogger(clientLog{o.Log}),
+		kgo.WithLogger(clientLog),
 		kgo.WithHooks(answers{w}),
 	)
 	if err != nil {
@@ -242,14 +246,3 @@ func (a answers) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E)
 
 // produceKey is the API key of a produce request (Kafka protocol guide).
 const produceKey = 0
-
-// clientLog passes the client's own warnings on.
-type clientLog struct{ log *slog.Logger }
-
-func (c clientLog) Level() kgo.LogLevel { return kgo.LogLevelWarn }
-
-func (c clientLog) Log(level kgo.LogLevel, text string, keyvals ...any) {
-	if level <= kgo.LogLevelWarn {
-		c.log.Warn("kafka client: "+text, keyvals...)
-	}
-}
