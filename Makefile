@@ -47,7 +47,8 @@ lint: ## gofmt, go vet, staticcheck
 canaries: build ## convict each canary, acquit the good ones
 	bin/soak canaries
 
-soak: build ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
+soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
+	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
 report: build ## judge RUN anew and write its report
