@@ -200,7 +200,7 @@ func TestDrainTimesOut(t *testing.T) {
 // named limit is left to the history, and everything arrives in the end.
 func TestHeldTradesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := world(t, options{rate: 1000})
+		r := world(t, options{rate: 1000, symbols: []string{"BTCUSDT"}})
 		r.start()
 		time.Sleep(5 * time.Second)
 		r.takeAway(restAddr)

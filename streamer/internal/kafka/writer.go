@@ -61,10 +61,17 @@ type Record struct {
 
 	record kgo.Record
 	slab   *slab
-	// The client keeps a record's context and nothing else of ours, so it is
-	// the way from its record back to this one.
-	context.Context
+
+	// The client keeps a record's context and nothing else of ours, so a
+	// Record is the context of its own record: the way back from there to
+	// here. The client may look at it after the record is settled and in use
+	// again (it does while it waits for a new topic), so what it sees must
+	// not change: the life of the writer.
+	life
 }
+
+// life is a context under a name that is not exported.
+type life = context.Context
 
 // MaxBody is the most that should be appended to a Record's Body; more is
 // right but costs an allocation.
@@ -74,6 +81,7 @@ const MaxBody = 256
 // be called from any.
 type Writer struct {
 	client   *kgo.Client
+	close    context.CancelFunc // ends the life of the records
 	options  Options
 	promise  func(*kgo.Record, error) // settle, bound once: a method value costs an allocation each time
 	records  sync.Pool
@@ -111,7 +119,9 @@ func NewWriter(o Options) (*Writer, error) {
 		return nil, fmt.Errorf("kafka client for %v: %w", o.Brokers, err)
 	}
 	w.client, w.promise = client, w.settle
-	w.records.New = func() any { return new(Record) }
+	var life context.Context
+	life, w.close = context.WithCancel(context.Background())
+	w.records.New = func() any { return &Record{life: life} }
 	w.now = time.Now()
 	w.answered.Store(w.now.UnixMicro())
 	return w, nil
@@ -159,7 +169,6 @@ func (w *Writer) Clock(now time.Time) { w.now = now }
 // unacknowledged, until ctx ends. r belongs to the writer from here on.
 func (w *Writer) Produce(ctx context.Context, topic string, key []byte, r *Record) error {
 	r.Body = w.slabs.fill(r.slab, r.Body)
-	r.Context = ctx
 	r.ProducedAt = w.now.UnixMicro()
 	r.record = kgo.Record{Topic: topic, Key: key, Value: r.Body, Context: r, Timestamp: w.now}
 	inFlight := w.inFlight.Add(1)
@@ -190,7 +199,7 @@ func (w *Writer) settle(done *kgo.Record, err error) {
 		}
 	}
 	w.slabs.release(r.slab)
-	*r = Record{}
+	r.Body, r.slab = nil, nil
 	w.records.Put(r)
 	w.inFlight.Add(-1)
 }
@@ -209,7 +218,10 @@ func (w *Writer) Drain(ctx context.Context) error {
 }
 
 // Close gives up what is in flight and ends the client.
-func (w *Writer) Close() { w.client.Close() }
+func (w *Writer) Close() {
+	w.close()
+	w.client.Close()
+}
 
 // InFlight is the number of records that wait for an acknowledgement.
 func (w *Writer) InFlight() int64 { return w.inFlight.Load() }
