@@ -48,7 +48,7 @@ func canariesCommand() *cli.Command {
 		Name:  "canaries",
 		Usage: "test the harness: each flaw of the canary must be convicted by its check, the flawless one acquitted",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "parallel", Value: 3, Usage: "runs at the same time"},
+			&cli.IntFlag{Name: "parallel", Value: 6, Usage: "runs at the same time"},
 			&cli.Uint64Flag{Name: "seed", HideDefault: true, Usage: "of all runs (default: drawn by lot)"},
 			&cli.StringFlag{Name: "plan", Value: "smoke", Usage: "plan of all runs"},
 			&cli.StringFlag{Name: "canary", Usage: "path of the canary (default: the one beside this program)"},

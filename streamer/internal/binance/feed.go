@@ -72,7 +72,7 @@ type Batch struct {
 }
 
 func (b *Batch) empty() bool {
-	return len(b.Trades) == 0 && b.Control == 0 && b.Rejected == 0
+	return len(b.Trades) == 0 && b.Opened == nil && b.Control == 0 && b.Rejected == 0
 }
 
 // Release gives the batch back to its session; it must not be used after.
@@ -210,15 +210,7 @@ func (s *session) announce(ctx context.Context) error {
 		return err
 	}
 	s.batch.Opened = s.slots
-	b := s.batch
-	s.batch = nil
-	select {
-	case s.out <- b:
-		return nil
-	case <-ctx.Done():
-		b.Release()
-		return ctx.Err()
-	}
+	return s.hand(ctx)
 }
 
 // backoff is how long to wait after the given number of failures before: full
