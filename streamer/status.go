@@ -32,9 +32,9 @@ type status struct {
 	metrics *metrics
 
 	mu       sync.Mutex
-	starting string        // what the start waits for; empty when it is over
-	pipeline *pipeline     // nil while starting
-	draining bool          //
+	starting string    // what the start waits for; empty when it is over
+	pipeline *pipeline // nil while starting
+	draining bool
 	samples  []sampleFrame // the newest rejected frames
 	rejected int64
 }
@@ -76,12 +76,13 @@ func (s *status) reject(why string, frame []byte) {
 	s.samples = append(s.samples, sampleFrame{time.Now().UTC(), why, string(frame[:min(len(frame), maxSample)])})
 }
 
-// healthy returns why a restart would help, or "".
+// healthy returns why a restart would help, or "". It never would during a
+// drain, which ends by itself.
 func (s *status) healthy() string {
 	s.mu.Lock()
-	p := s.pipeline
+	p, draining := s.pipeline, s.draining
 	s.mu.Unlock()
-	if p == nil || p.writer.Waiting() || p.registryAway.Load() {
+	if p == nil || draining || p.writer.Waiting() || p.registryAway.Load() {
 		return ""
 	}
 	if turn := time.Unix(p.beat.Load(), 0); time.Since(turn) > stuckAfter {
