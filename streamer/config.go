@@ -49,6 +49,8 @@ type Config struct {
 	Listener net.Listener
 	// Proxy chooses a proxy for REST and registry requests.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Memory reads the resident and virtual memory of this process, in bytes.
+	Memory func() (rss, vms int64, err error)
 	// Seed of the jitter of all delays.
 	Seed uint64
 	// Log takes what there is to say.

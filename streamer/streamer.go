@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -65,6 +66,9 @@ func Run(ctx context.Context, stop <-chan struct{}, c Config) error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Memory == nil {
+		c.Memory = readMemory
+	}
 	s := &status{config: &c, began: time.Now(), metrics: newMetrics(), starting: "settings"}
 	listener := c.Listener
 	if listener == nil {
@@ -84,6 +88,11 @@ func Run(ctx context.Context, stop <-chan struct{}, c Config) error {
 	})
 	running.Go(func() error {
 		defer server.Close()
+		ctx, cancel := context.WithCancel(ctx)
+		var looking sync.WaitGroup
+		defer looking.Wait()
+		defer cancel()
+		looking.Go(func() { newMemory(s.metrics.registry, c.Memory, c.Log).run(ctx) })
 		return carry(ctx, stop, &c, s)
 	})
 	return running.Wait()
