@@ -51,8 +51,7 @@ soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded tr
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
-report: build ## judge RUN anew and write its report
-	bin/soak judge $(RUN)
+report: build ## write the report of RUN again
 	bin/soak report $(RUN)
 
 clean: ## remove bin/ and runs/
