@@ -154,28 +154,40 @@ func (s *Server) recentTrades(r *restRequest) ([]byte, error) {
 	return s.historicalTrades(r)
 }
 
+// page is what a request for rows asks for.
+type page struct {
+	symbol string
+	from   int64 // first id, if given
+	given  bool
+	limit  int64
+}
+
+func (s *Server) page(r *restRequest) (p page, err error) {
+	if p.symbol, err = s.symbol(r); err != nil {
+		return p, err
+	}
+	if p.limit, err = r.limit(); err != nil {
+		return p, err
+	}
+	p.from, p.given, err = r.number("fromId")
+	return p, err
+}
+
 // historicalTrades serves what was published so far, from fromId on or, without
 // it, the newest. A fromId before the first trade kept is no error: rows start
 // at the first.
 func (s *Server) historicalTrades(r *restRequest) ([]byte, error) {
-	symbol, err := s.symbol(r)
+	asked, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	from, given, err := r.number("fromId")
-	if err != nil {
-		return nil, err
-	}
+	symbol, from := asked.symbol, asked.from
 	last := s.ledger.lastID(symbol)
-	if !given {
-		from = last - limit + 1
+	if !asked.given {
+		from = last - asked.limit + 1
 	}
 	from = max(from, s.options.Source.FirstID(symbol))
-	last = min(last, from+limit-1)
+	last = min(last, from+asked.limit-1)
 	if last < from {
 		return []byte("[]"), nil
 	}
@@ -220,18 +232,11 @@ func product(a, b Decimal) Decimal {
 // or, without it, the newest. The parameters startTime and endTime are not
 // there yet.
 func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
-	symbol, err := s.symbol(r)
+	asked, err := s.page(r)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.limit()
-	if err != nil {
-		return nil, err
-	}
-	from, given, err := r.number("fromId")
-	if err != nil {
-		return nil, err
-	}
+	symbol, from := asked.symbol, asked.from
 	lastTrade := s.ledger.lastID(symbol)
 	firstTrade := s.options.Source.FirstID(symbol)
 	if lastTrade < firstTrade {
@@ -240,11 +245,11 @@ func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
 	all := aggregatesOf(s.options.Source)
 	// The one that the next trade belongs to is not complete.
 	last := all.aggregateOf(symbol, lastTrade+1) - 1
-	if !given {
-		from = last - limit + 1
+	if !asked.given {
+		from = last - asked.limit + 1
 	}
 	from = max(from, all.aggregateOf(symbol, firstTrade))
-	last = min(last, from+limit-1)
+	last = min(last, from+asked.limit-1)
 	if last < from {
 		return []byte("[]"), nil
 	}

@@ -18,7 +18,7 @@ import (
 func judgeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "judge",
-		Usage:     "judge a run again from its evidence",
+		Usage:     "judge a run again from its evidence, and write its report",
 		ArgsUsage: "RUN",
 		Action: func(_ context.Context, command *cli.Command) error {
 			run, err := openRun(command)
@@ -27,6 +27,9 @@ func judgeCommand() *cli.Command {
 			}
 			verdict, err := runner.Judge(run)
 			if err != nil {
+				return broken(err)
+			}
+			if err := reports.Write(run); err != nil {
 				return broken(err)
 			}
 			printVerdict(command.Root().Writer, run, verdict)
