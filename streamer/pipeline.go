@@ -2,8 +2,10 @@ package streamer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,10 +61,43 @@ type pipeline struct {
 // the stream or by the history, was admitted, or a duplicate, or deferred.
 type counts struct{ admitted, duplicates, deferred int64 }
 
+// errDrainTimeout is why the work ends when a drain takes too long.
+var errDrainTimeout = errors.New("drain timed out")
+
 // run carries trades until stop is closed (then it drains, within
 // drainTimeout), ctx ends (then it returns at once), or something fails for
 // good. stopFeed ends the sessions; they are gone when it returns.
 func (p *pipeline) run(ctx context.Context, stop <-chan struct{}, stopFeed func(), drainTimeout time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil)
+	stopped := make(chan struct{})
+	// Beside the loop, because that may be waiting for Kafka: the sessions end
+	// at once all the same, and the time of the drain counts from here.
+	watching.Go(func() {
+		select {
+		case <-stop:
+		case <-ctx.Done():
+			return
+		}
+		p.log.Info("draining", "timeout", drainTimeout)
+		limit := time.AfterFunc(drainTimeout, func() { cancel(errDrainTimeout) })
+		defer limit.Stop()
+		stopFeed()
+		close(stopped)
+		<-ctx.Done()
+	})
+	err := p.loop(ctx, stopped)
+	if err != nil && errors.Is(context.Cause(ctx), errDrainTimeout) {
+		return fmt.Errorf("drain: after %v %d trades were still missing and %d records not acknowledged", drainTimeout, p.missing(), p.writer.InFlight())
+	}
+	return err
+}
+
+// loop is the life of the pipeline. stopped is closed when the sessions are
+// gone.
+func (p *pipeline) loop(ctx context.Context, stopped <-chan struct{}) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -80,8 +115,8 @@ func (p *pipeline) run(ctx context.Context, stop <-chan struct{}, stopFeed func(
 			p.probe()
 		case err := <-p.writer.Failed():
 			return err
-		case <-stop:
-			return p.drain(ctx, stopFeed, drainTimeout)
+		case <-stopped:
+			return p.drain(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -323,33 +358,29 @@ func (p *pipeline) missing() int64 {
 	return sum
 }
 
-// drain ends the sessions, waits until every gap is closed and every record
-// acknowledged, and says what it could not finish in time.
-func (p *pipeline) drain(ctx context.Context, stopFeed func(), timeout time.Duration) error {
-	p.log.Info("draining", "timeout", timeout)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stopFeed()
-	}()
-	for feeding := true; feeding || p.missing() > 0; {
+// drain finishes what the sessions left: it waits until every gap is closed
+// and every record acknowledged.
+func (p *pipeline) drain(ctx context.Context) error {
+	for left := true; left; {
 		select {
 		case b := <-p.feed.Batches():
 			if err := p.batch(ctx, b); err != nil {
 				return err
 			}
+		default:
+			left = false
+		}
+	}
+	for p.missing() > 0 {
+		select {
 		case a := <-p.repairs.answers:
 			if err := p.repaired(ctx, a); err != nil {
 				return err
 			}
-		case <-stopped:
-			feeding, stopped = false, nil
 		case err := <-p.writer.Failed():
 			return err
 		case <-ctx.Done():
-			return fmt.Errorf("drain: %d trades were still missing after %v", p.missing(), timeout)
+			return ctx.Err()
 		}
 	}
 	if err := p.writer.Drain(ctx); err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"steadfeed/fakebinance"
+	"steadfeed/streamer/internal/kafka"
 )
 
 func TestEveryTradeArrives(t *testing.T) {
@@ -175,25 +176,39 @@ func TestEndAtOnce(t *testing.T) {
 	})
 }
 
-// A drain that cannot finish says so after its timeout.
+// A drain that cannot finish says so after its timeout, also when the loop was
+// waiting for Kafka when it was told to stop.
 func TestDrainTimesOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := world(t, options{})
-		r.start()
-		time.Sleep(10 * time.Second)
-		r.takeAway(brokerAddr)
-		time.Sleep(10 * time.Second)
-		close(r.stop)
-		began := time.Now()
-		err := <-r.done
-		if err == nil || !strings.Contains(err.Error(), "drain") {
-			t.Errorf("Run = %v, want what the drain could not finish", err)
-		}
-		if took := time.Since(began); took > r.config.DrainTimeout+time.Second {
-			t.Errorf("drained for %v, limit %v", took, r.config.DrainTimeout)
-		}
-		r.close()
-	})
+	f := func(name string, rate float64, full bool) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := world(t, options{rate: rate})
+				r.start()
+				time.Sleep(10 * time.Second)
+				r.takeAway(brokerAddr)
+				time.Sleep(10 * time.Second)
+				if got := r.metric("streamer_records_in_flight") >= kafka.MaxInFlight; got != full {
+					t.Errorf("the loop waits for Kafka: %v, want %v", got, full)
+				}
+				close(r.stop)
+				began := time.Now()
+				time.Sleep(time.Second)
+				if got := r.metric("binance_connection_status"); got != 0 {
+					t.Error("the session is still open a second after the stop")
+				}
+				err := <-r.done
+				if err == nil || !strings.Contains(err.Error(), "drain") || strings.Contains(err.Error(), " 0 records") {
+					t.Errorf("Run = %v, want what the drain could not finish", err)
+				}
+				if took := time.Since(began); took < r.config.DrainTimeout || took > r.config.DrainTimeout+time.Second {
+					t.Errorf("drained for %v, limit %v", took, r.config.DrainTimeout)
+				}
+				r.close()
+			})
+		})
+	}
+	f("with room in flight", 20, false)
+	f("with none left", 500, true)
 }
 
 // The history away for a minute while trades go on: what does not fit the
