@@ -22,9 +22,11 @@ func (s *session) write() {
 		if s.passStall() {
 			s.forgivePings()
 			nextPing = time.Now().Add(s.rules.pingInterval)
-			if s.overflowed.Load() {
-				s.endWithReset(EndedByServer, "too slow after a stall")
-			}
+		}
+		// Not only when it was waited for here: a stall may also begin and end
+		// while a batch is being sent.
+		if s.overflowed.Load() && !active(s.stall.Load()) {
+			s.endWithReset(EndedByServer, "too slow after a stall")
 		}
 		if s.isDead() {
 			return
@@ -83,7 +85,9 @@ func (s *session) send(b *batch) error {
 	if fault := s.slowFrames.Load(); active(fault) {
 		fault.hold(s, b)
 	}
-	s.passStall()
+	if s.passStall() {
+		s.forgivePings() // they could not be answered
+	}
 	if fault := s.slowBytes.Load(); active(fault) {
 		return fault.send(s, b)
 	}
