@@ -155,8 +155,7 @@ func (p *pipeline) batch(ctx context.Context, b *binance.Batch) error {
 func (p *pipeline) offer(ctx context.Context, t *binance.Trade) error {
 	l := p.lanes[t.Slot]
 	p.touch(l)
-	floor := l.tracker.Floor()
-	if p.held >= maxHeld && l.tracker.Started() && t.ID > floor {
+	if p.held >= maxHeld && l.tracker.Started() && t.ID > l.tracker.Floor() {
 		// It would have to be held and there is no room.
 		l.tracker.Miss(t.ID)
 		p.counts.deferred++
@@ -164,7 +163,6 @@ func (p *pipeline) offer(ctx context.Context, t *binance.Trade) error {
 		return nil
 	}
 	next := l.tracker.Next()
-	gapless := floor == next
 	switch l.tracker.Observe(t.ID) {
 	case sequence.Duplicate:
 		p.counts.duplicates++
@@ -182,9 +180,6 @@ func (p *pipeline) offer(ctx context.Context, t *binance.Trade) error {
 	}
 	p.counts.admitted++
 	l.admitted++
-	if gapless && t.ID < l.tracker.Floor() {
-		return p.produce(ctx, l, t)
-	}
 	if t.ID >= l.tracker.Floor() {
 		l.hold(t)
 		p.held++
@@ -199,6 +194,9 @@ func (p *pipeline) offer(ctx context.Context, t *binance.Trade) error {
 
 // release hands on the held trades that nothing is missing before any more.
 func (p *pipeline) release(ctx context.Context, l *lane) error {
+	if len(l.held) == 0 {
+		return nil
+	}
 	ready := l.ready()
 	for i := range ready {
 		if err := p.produce(ctx, l, &ready[i]); err != nil {

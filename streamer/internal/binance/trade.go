@@ -98,9 +98,9 @@ func microseconds(t int64) int64 {
 	return t
 }
 
-// maxSymbol bounds a symbol's length in bytes; the exchange's longest have
+// MaxSymbol bounds a symbol's length in bytes; the exchange's longest have
 // some twenty characters.
-const maxSymbol = 64
+const MaxSymbol = 64
 
 // ValidSymbol tells whether symbol could be one: upper-case letters and digits,
 // of any script (Binance: CHANGELOG.md 2025-12-15 announced others than Latin).
@@ -110,5 +110,5 @@ func ValidSymbol(symbol string) bool {
 			return false
 		}
 	}
-	return symbol != "" && len(symbol) <= maxSymbol && utf8.ValidString(symbol)
+	return symbol != "" && len(symbol) <= MaxSymbol && utf8.ValidString(symbol)
 }

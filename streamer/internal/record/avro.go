@@ -9,11 +9,7 @@ import (
 
 // MaxSize bounds an encoded trade: header, two lengths and decimals of up to
 // nine bytes each, four longs of up to ten, a byte, and the symbol.
-const MaxSize = schema.HeaderSize + 2*9 + 4*10 + 1 + maxSymbol + 3
-
-// maxSymbol bounds a symbol's length in bytes; the longest ones of the
-// exchange have some twenty characters.
-const maxSymbol = 64
+const MaxSize = schema.HeaderSize + 2*9 + 4*10 + 1 + binance.MaxSymbol + 3
 
 // appendTrade appends the Avro body of t (Apache Avro 1.12 specification,
 // binary encoding) in the order of the schema's fields. It is written by hand
