@@ -77,5 +77,15 @@ func (e *Encoder) Append(b []byte, subject string, t *binance.Trade) (value []by
 	return appendTrade(b, t), true
 }
 
+// SchemaID is the registry's id of subject's schema; ok is false when the
+// subject is not in the cache.
+func (e *Encoder) SchemaID(subject string) (id int, ok bool) {
+	s, ok := e.cache.Peek(subject)
+	if !ok {
+		return 0, false
+	}
+	return int(binary.BigEndian.Uint32(s.header[1:])), true
+}
+
 // Cached is the number of serializers kept.
 func (e *Encoder) Cached() int { return e.cache.Len() }
