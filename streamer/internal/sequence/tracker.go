@@ -66,6 +66,12 @@ type Tracker struct {
 	gaps    []Gap // missing ids below next: ascending, disjoint, never adjacent
 }
 
+// Resume begins the account after last, the newest id that is known to be
+// settled: what comes next is last+1, and anything beyond it opens a gap.
+func (t *Tracker) Resume(last int64) {
+	*t = Tracker{started: true, next: last + 1, missed: last}
+}
+
 // Observe records id and says what it is.
 func (t *Tracker) Observe(id int64) Standing {
 	if id == t.next && t.started {
