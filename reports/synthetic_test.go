@@ -37,7 +37,7 @@ func newSynthetic(length, interval time.Duration, injections int) *synthetic {
 		Name: "smoke", About: "Every trade accounted for through drops, slow frames and ping timeouts.", Seed: 7,
 		Symbols: []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"},
 		Traffic: soak.Traffic{Rate: 50},
-		Subject: soak.Subject{Name: "streamer", Command: []string{"bin/streamer"}, Settings: map[string]string{"STREAMER_LINGER": "50ms", "STREAMER_PING_INTERVAL": "30s"}},
+		Subject: soak.Subject{Name: "streamer", Command: []string{"bin/streamer"}, Settings: map[string]string{"STREAMER_COMMIT_INTERVAL": "50ms", "STREAMER_PING_INTERVAL": "30s"}},
 		Phases:  []soak.Phase{{Name: soak.PhaseWarmUp, For: third / 2}, {Name: soak.PhaseChaos, For: 5 * third / 2, Chaos: true}, {Name: soak.PhaseCalm, For: third}},
 		Limits: []soak.Limit{
 			{ID: "memory.rss_limit", Role: soak.Gate, Max: ptr(400), Unit: "MB"},

@@ -29,13 +29,24 @@ type Config struct {
 	StaleTimeout time.Duration // without any bytes, after which a session is dead
 	RESTBudget   float64       // share of the exchange's request weight that may be spent, 0 to 1
 
+	// BackfillMaxAge is how old a hole may be that is fetched before live
+	// trades go on. An older one is declared lost, with its ids.
+	BackfillMaxAge time.Duration
+
 	KafkaBrokers        []string
 	SchemaRegistryURL   []string
 	Topic               string        // {symbol} in it becomes the symbol in lower case
 	Partitions          int           // of a topic that does not exist yet
 	ReplicationFactor   int           // likewise; -1 is the cluster's default
-	Linger              time.Duration // how long a record may wait for others
+	Delivery            Delivery      // exactly-once or at-least-once
+	CommitInterval      time.Duration // with exactly-once: how long a transaction is open
 	SerializerCacheSize int
+
+	Group             string        // of the processes that share the symbols
+	InstanceID        string        // of this process; a stable one makes a restart seamless
+	Share             int           // partitions beyond which others of the group may have them; 0: it keeps all, and others stand by
+	SessionTimeout    time.Duration // after which a process that is gone is replaced
+	HeartbeatInterval time.Duration // how soon the processes of a group learn of a change
 
 	HTTP         string // address for metrics, health and profiles
 	DrainTimeout time.Duration
@@ -59,6 +70,18 @@ type Config struct {
 	Version string
 }
 
+// Delivery is what a reader of the topic may rely on.
+type Delivery string
+
+const (
+	// ExactlyOnce: a reader of committed records sees each trade once, through
+	// crashes and hand-overs. Records are visible after the commit.
+	ExactlyOnce Delivery = "exactly-once"
+	// AtLeastOnce: a record is visible as soon as it is written, and a crash
+	// may repeat some.
+	AtLeastOnce Delivery = "at-least-once"
+)
+
 // DefaultConfig is how a streamer runs when nothing is set.
 func DefaultConfig() Config {
 	return Config{
@@ -75,8 +98,13 @@ func DefaultConfig() Config {
 		Topic:               schema.Topic,
 		Partitions:          6,
 		ReplicationFactor:   -1,
-		Linger:              50 * time.Millisecond,
+		Delivery:            ExactlyOnce,
+		CommitInterval:      50 * time.Millisecond,
 		SerializerCacheSize: 10,
+		BackfillMaxAge:      6 * time.Hour,
+		Group:               "steadfeed",
+		SessionTimeout:      6 * time.Second,
+		HeartbeatInterval:   100 * time.Millisecond,
 		HTTP:                ":9091",
 		DrainTimeout:        30 * time.Second,
 	}
@@ -89,7 +117,13 @@ const (
 	symbolPlaceholder = "{symbol}"
 	// maxTopic is Kafka's limit for a topic's name.
 	maxTopic = 249
+	// snapshotsSuffix makes the name of the topic that says, for each
+	// partition, where to resume.
+	snapshotsSuffix = ".snapshots"
 )
+
+// snapshotsOf is the topic of the snapshots of topic.
+func snapshotsOf(topic string) string { return topic + snapshotsSuffix }
 
 // Validate returns everything that is wrong with c, one line each, or nil. A
 // setting is named as its flag.
@@ -147,7 +181,22 @@ func (c *Config) Validate() error {
 	within("ping-interval", c.PingInterval, 30*time.Second, 600*time.Second)
 	within("pong-timeout", c.PongTimeout, 5*time.Second, 60*time.Second)
 	within("stale-timeout", c.StaleTimeout, 5*time.Second, 10*time.Minute)
-	within("linger", c.Linger, 0, 10*time.Second)
+	within("commit-interval", c.CommitInterval, time.Millisecond, 5*time.Second)
+	within("session-timeout", c.SessionTimeout, time.Second, 10*time.Minute)
+	within("heartbeat-interval", c.HeartbeatInterval, 20*time.Millisecond, c.SessionTimeout/3)
+	within("backfill-max-age", c.BackfillMaxAge, time.Minute, 365*24*time.Hour)
+	if c.Delivery != ExactlyOnce && c.Delivery != AtLeastOnce {
+		say("delivery", fmt.Sprintf("%q", c.Delivery), "must be exactly-once or at-least-once")
+	}
+	if !validTopic(c.Group) || strings.Contains(c.Group, symbolPlaceholder) {
+		say("group", fmt.Sprintf("%q", c.Group), "must be letters, digits, dots, dashes and underscores")
+	}
+	if c.Share < 0 || c.Share > 10000 {
+		say("share", c.Share, "must be from 0 to 10000")
+	}
+	if len(c.InstanceID) > maxTopic {
+		say("instance-id", fmt.Sprintf("(%d characters)", len(c.InstanceID)), fmt.Sprintf("must have at most %d", maxTopic))
+	}
 	within("drain-timeout", c.DrainTimeout, time.Second, 10*time.Minute)
 	if c.RESTBudget <= 0 || c.RESTBudget > 1 {
 		say("rest-weight-budget", c.RESTBudget, "must be above 0 and at most 1")
@@ -167,7 +216,7 @@ func (c *Config) Validate() error {
 // validTopic checks a name against Kafka's rule for topics.
 func validTopic(topic string) bool {
 	name := strings.Replace(topic, symbolPlaceholder, "x", 1)
-	if name == "" || name == "." || name == ".." || len(name) > maxTopic {
+	if name == "" || name == "." || name == ".." || len(name)+len(snapshotsSuffix) > maxTopic {
 		return false
 	}
 	for _, c := range name {

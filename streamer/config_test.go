@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 	f(func(c *Config) { c.RESTBudget = 0 }, "-rest-weight-budget 0")
 	f(func(c *Config) { c.HTTP = "9091" }, "-http")
 	c := DefaultConfig()
-	c.Symbols, c.Linger, c.Partitions = nil, -1, 0
+	c.Symbols, c.CommitInterval, c.Partitions = nil, -1, 0
 	if err := c.Validate(); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("Validate = %v, want three lines", err)
 	}

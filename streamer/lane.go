@@ -6,34 +6,59 @@ import (
 	"time"
 
 	"steadfeed/streamer/internal/binance"
+	"steadfeed/streamer/internal/kafka"
 	"steadfeed/streamer/internal/sequence"
 )
 
-// lane is the state of one symbol. The pipeline's goroutine owns it; the
-// atomics are for those who look on.
+// lane is one symbol.
 type lane struct {
 	slot    int
 	symbol  string
 	key     []byte
 	topic   string
 	subject string
-	tracker sequence.Tracker
 	metrics laneMetrics
+
+	// What the intake says, for all to see.
+	lastID   atomic.Int64 // highest id seen on the stream
+	openedAt atomic.Int64 // when the newest session of the stream opened; Unix nanoseconds
+	newest   int64        // the same; the intake's own, as the next
+	received int64        // since the last publish
+
+	// ackedID is the highest id that is visible in Kafka because of us.
+	ackedID atomic.Int64
+
+	account // the partition's goroutine owns it, while the partition is ours
+}
+
+// account is what is known of a symbol's trades while its partition is ours;
+// each owner makes it anew from what Kafka has.
+type account struct {
+	tracker sequence.Tracker
+	mark    *kafka.Mark // the newest trade in Kafka
 
 	held      []binance.Trade // in order of id, all above what is missing
 	repairing bool            // the history was asked and has not answered
-	probeAt   time.Time       // when to ask about silence; zero: not at all
-	probeID   int64           // the id that was expected when the session opened
+	catching  bool            // the gap was asked about before
+	settledAt int64           // time of the newest trade handed to Kafka; Unix microseconds
+
+	opened  int64     // the session of which it is known whether the stream delivers
+	probeAt time.Time // when to ask about a stream that is quiet on a new session; zero: not at all
+	probeID int64     // the id that was expected when the session opened
+	rhythm  rhythm
 
 	admitted int64
 	// Since the last publish:
 	touched    bool
-	received   int64
 	duplicated int64
 	backfilled int64
+}
 
-	lastID  atomic.Int64 // highest id observed
-	ackedID atomic.Int64 // highest id acknowledged
+// publish brings what was counted since the last time to the metrics.
+func (l *lane) publish() {
+	l.metrics.duplicate.Add(float64(l.duplicated))
+	l.metrics.backfilled.Add(float64(l.backfilled))
+	l.duplicated, l.backfilled, l.touched = 0, 0, false
 }
 
 // hold keeps t until what is missing before it is here.
@@ -67,15 +92,41 @@ func (l *lane) forget(n int) {
 	l.held = slices.Delete(l.held, 0, n)
 }
 
-// publish brings what was counted since the last time to the metrics.
-func (l *lane) publish() {
-	l.metrics.received.Add(float64(l.received))
-	if l.duplicated > 0 {
-		l.metrics.duplicate.Add(float64(l.duplicated))
+const (
+	// silentLeast is the shortest silence of a stream that is looked into.
+	silentLeast = 30 * time.Second
+	// silentFactor is how many times its usual pause a stream may be silent
+	// before it is looked into: with trades at random, one pause in some
+	// hundred million is that long.
+	silentFactor = 20
+	// silentAgainMost is the longest time between two looks at a silent stream.
+	silentAgainMost = 10 * time.Minute
+)
+
+// rhythm is how often a stream usually delivers, and how long it has not.
+// Times are Unix microseconds.
+type rhythm struct {
+	heardAt int64
+	pause   int64 // usual time between two trades
+	lookAt  int64 // not before this, once it was looked into; 0: never was
+	halted  bool  // it was looked into, and nothing had been traded
+}
+
+// heard notes a trade on the stream.
+func (r *rhythm) heard(at int64) {
+	if r.heardAt != 0 && at > r.heardAt {
+		r.pause += (at - r.heardAt - r.pause) / 16
 	}
-	if l.backfilled > 0 {
-		l.metrics.backfilled.Add(float64(l.backfilled))
+	r.heardAt, r.lookAt = max(r.heardAt, at), 0
+}
+
+// silent tells whether the stream should be looked into, and if so not again
+// for as long as it has been silent already.
+func (r *rhythm) silent(now int64) bool {
+	silence := now - r.heardAt
+	if r.heardAt == 0 || now < r.lookAt || silence < max(silentLeast.Microseconds(), silentFactor*r.pause) {
+		return false
 	}
-	l.lastID.Store(l.tracker.Next() - 1)
-	l.received, l.duplicated, l.backfilled, l.touched = 0, 0, 0, false
+	r.lookAt = now + min(silence, silentAgainMost.Microseconds())
+	return true
 }

@@ -62,7 +62,7 @@ func TestFetch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := archive(t, answer)
 				began := time.Now()
-				got, ok := r.fetch(context.Background(), ask{gap: sequence.Gap{First: 100, Last: 109}, probe: probe})
+				got, ok := r.fetch(context.Background(), ask{maxAge: time.Hour, gap: sequence.Gap{First: 100, Last: 109}, probe: probe})
 				took := time.Since(began)
 				if !ok || len(got.trades) != want || got.gone != gone {
 					t.Errorf("%d trades, gone %v; want %d, %v", len(got.trades), got.gone, want, gone)

@@ -3,6 +3,7 @@ package streamer
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,16 +39,31 @@ type rig struct {
 	source   fakebinance.Source
 	cluster  *kfake.Cluster
 	registry *http.Server
-	config   Config
 	log      *syncBuffer
+	*node            // the first streamer
+	nodes    []*node // all of them
 
 	mu     sync.Mutex
 	away   map[string]bool // addresses that refuse
-	conns  map[net.Conn]string
-	stop   chan struct{}
-	kill   context.CancelFunc
-	done   chan error
+	conns  map[net.Conn]route
 	closed []func()
+}
+
+// route is where a connection goes, and whose it is.
+type route struct {
+	addr string
+	from *node
+}
+
+// node is one streamer, as a process of its own would be.
+type node struct {
+	rig    *rig
+	config Config
+	addr   string // of its status
+	dead   bool   // none of its connections goes anywhere
+	stop   chan struct{}
+	end    context.CancelFunc
+	done   chan error
 }
 
 const (
@@ -77,7 +93,7 @@ func world(t *testing.T, o options) *rig {
 	}
 	// The bubble's clock starts in the year 2000, before any certificate root.
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
-	r := &rig{t: t, net: memnet.New(), away: map[string]bool{}, conns: map[net.Conn]string{}, log: &syncBuffer{}}
+	r := &rig{t: t, net: memnet.New(), away: map[string]bool{}, conns: map[net.Conn]route{}, log: &syncBuffer{}}
 	t.Cleanup(r.close)
 	market, err := fakebinance.NewMarket(fakebinance.MarketOptions{Seed: 7, Symbols: o.symbols, Rate: o.rate, Start: time.Now()})
 	r.must(err)
@@ -103,17 +119,23 @@ func world(t *testing.T, o options) *rig {
 
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	r.must(os.WriteFile(ca, r.exchange.CertPEM(), 0o600))
-	status, err := r.net.Listen(statusAddr)
-	r.must(err)
 	c := DefaultConfig()
 	c.Symbols, c.WebSocketURL, c.RESTURL, c.TLSCAFile = o.symbols, []string{"wss://" + exchangeAddr}, "https://"+restAddr, ca
 	c.KafkaBrokers, c.SchemaRegistryURL = []string{brokerAddr}, []string{"http://" + registryAddr}
-	c.Dial, c.Listener, c.Seed, c.Log = r.dial, status, 7, slog.New(slog.NewTextHandler(r.log, nil))
 	if o.config != nil {
 		o.config(&c)
 	}
-	r.config = c
+	r.node = r.another(statusAddr, c)
 	return r
+}
+
+// another adds a streamer that is not started yet.
+func (r *rig) another(addr string, c Config) *node {
+	n := &node{rig: r, addr: addr, config: c}
+	n.config.Dial, n.config.Seed = n.dial, 7+uint64(len(r.nodes))
+	n.config.Log = slog.New(slog.NewTextHandler(r.log, nil)).With("node", len(r.nodes)+1)
+	r.nodes = append(r.nodes, n)
+	return n
 }
 
 func (r *rig) must(err error) {
@@ -124,8 +146,9 @@ func (r *rig) must(err error) {
 }
 
 // dial is the streamer's way out: it can be made to refuse an address.
-func (r *rig) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if r.refuses(addr) {
+func (n *node) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	r := n.rig
+	if r.refuses(n, addr) {
 		return nil, fmt.Errorf("dial %s: connection refused", addr)
 	}
 	to := addr
@@ -138,29 +161,43 @@ func (r *rig) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conns[conn] = addr
+	r.conns[conn] = route{addr, n}
 	return conn, nil
 }
 
-func (r *rig) refuses(addr string) bool {
+func (r *rig) refuses(n *node, addr string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.away[addr]
+	return r.away[addr] || n.dead
 }
 
 // takeAway makes addresses refuse connections and cuts those that are open.
 func (r *rig) takeAway(addrs ...string) {
-	for _, addr := range addrs {
-		r.takeOneAway(addr)
+	r.cut(func() {
+		for _, addr := range addrs {
+			r.away[addr] = true
+		}
+	}, func(to route) bool { return r.away[to.addr] })
+}
+
+// kill ends the streamer as SIGKILL would: nothing that it does any more is
+// seen by anybody.
+func (n *node) kill() {
+	n.rig.cut(func() { n.dead = true }, func(to route) bool { return to.from == n })
+	if n.end != nil {
+		n.end()
+		for range n.done { // until it is gone
+		}
 	}
 }
 
-func (r *rig) takeOneAway(addr string) {
+// cut closes the connections of a kind, after a change.
+func (r *rig) cut(change func(), which func(route) bool) {
 	r.mu.Lock()
-	r.away[addr] = true
+	change()
 	var cut []net.Conn
 	for conn, to := range r.conns {
-		if to == addr {
+		if which(to) {
 			cut = append(cut, conn)
 			delete(r.conns, conn)
 		}
@@ -183,24 +220,45 @@ func (r *rig) bringBack(addrs ...string) {
 func (r *rig) start() {
 	r.t.Helper()
 	r.startStreamer()
-	r.waitFor("ready", time.Minute, func() bool { code, _ := r.get("/readyz"); return code == http.StatusOK })
+	r.waitFor("ready", time.Minute, r.ready)
 	r.exchange.Start()
 }
 
-func (r *rig) startStreamer() {
+// ready tells whether the streamer delivers.
+func (n *node) ready() bool {
+	code, _ := n.get("/readyz")
+	return code == http.StatusOK
+}
+
+// startStreamer runs the streamer, or runs it again.
+func (n *node) startStreamer() {
+	n.rig.t.Helper()
+	listener, err := n.rig.net.Listen(n.addr)
+	n.rig.must(err)
 	var ctx context.Context
-	ctx, r.kill = context.WithCancel(context.Background())
-	r.stop, r.done = make(chan struct{}), make(chan error, 1)
+	ctx, n.end = context.WithCancel(context.Background())
+	n.config.Listener, n.dead = listener, false
+	stop, done, c := make(chan struct{}), make(chan error, 1), n.config
+	n.stop, n.done = stop, done
 	go func() {
-		defer close(r.done)
-		r.done <- Run(ctx, r.stop, r.config)
+		defer close(done)
+		done <- Run(ctx, stop, c)
 	}()
 }
 
+// drain stops the streamer and waits until it is gone.
+func (n *node) drain() {
+	n.rig.t.Helper()
+	close(n.stop)
+	if err := <-n.done; err != nil {
+		n.rig.t.Errorf("Run = %v; the log:\n%s", err, n.rig.log)
+	}
+}
+
 // get asks the status address.
-func (r *rig) get(path string) (int, string) {
-	transport := &http.Transport{DialContext: r.net.Dial, DisableKeepAlives: true}
-	answer, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://" + statusAddr + path)
+func (n *node) get(path string) (int, string) {
+	transport := &http.Transport{DialContext: n.rig.net.Dial, DisableKeepAlives: true}
+	answer, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://" + n.addr + path)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -211,8 +269,8 @@ func (r *rig) get(path string) (int, string) {
 }
 
 // metric sums the samples of a metric over its labels.
-func (r *rig) metric(name string) float64 {
-	_, body := r.get("/metrics")
+func (n *node) metric(name string) float64 {
+	_, body := n.get("/metrics")
 	sum := 0.0
 	for line := range strings.Lines(body) {
 		rest, ok := strings.CutPrefix(line, name)
@@ -242,16 +300,32 @@ func (r *rig) waitFor(what string, limit time.Duration, holds func() bool) {
 func (r *rig) finish(within time.Duration) {
 	r.t.Helper()
 	r.exchange.StopPublishing()
-	r.waitFor("caught up", within, func() bool {
-		return r.metric("streamer_trades_total{outcome=\"admitted\"}") == float64(r.owed()) &&
-			r.metric("streamer_records_in_flight") == 0
-	})
-	close(r.stop)
-	if err := <-r.done; err != nil {
-		r.t.Errorf("Run = %v; the log:\n%s", err, r.log)
-	}
+	r.waitFor("caught up", within, r.caughtUp)
+	r.drain()
 	r.audit()
 	r.close()
+}
+
+// caughtUp tells whether each symbol's newest trade is visible, because of
+// any of the streamers; in order, so all before it are too.
+func (r *rig) caughtUp() bool {
+	visible := map[string]int64{}
+	for _, n := range r.nodes {
+		_, body := n.get("/status")
+		var status report
+		if json.Unmarshal([]byte(body), &status) != nil {
+			continue // it is gone
+		}
+		for _, l := range status.Symbols {
+			visible[l.Symbol] = max(visible[l.Symbol], l.AckedID)
+		}
+	}
+	for _, symbol := range r.config.Symbols {
+		if _, last, ok := r.exchange.Ledger().Published(symbol); ok && visible[symbol] < last {
+			return false
+		}
+	}
+	return true
 }
 
 // owed is the number of trades that the topic must hold.
@@ -266,10 +340,8 @@ func (r *rig) owed() (sum int64) {
 
 // close ends whatever still runs. It may be called twice.
 func (r *rig) close() {
-	if r.kill != nil {
-		r.kill()
-		for range r.done { // until the streamer is gone
-		}
+	for _, n := range r.nodes {
+		n.kill()
 	}
 	for _, f := range r.closed {
 		f()

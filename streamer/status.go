@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +33,8 @@ type status struct {
 	metrics *metrics
 
 	mu       sync.Mutex
-	starting string    // what the start waits for; empty when it is over
-	pipeline *pipeline // nil while starting
+	starting string // what the start waits for; empty when it is over
+	parts    *parts // nil while starting
 	draining bool
 	samples  []sampleFrame // the newest rejected frames
 	rejected int64
@@ -59,10 +60,10 @@ func (s *status) drain() {
 	s.draining = true
 }
 
-func (s *status) serve(p *pipeline) {
+func (s *status) serve(p *parts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pipeline = p
+	s.parts = p
 }
 
 // reject keeps a sample of a frame that was not taken.
@@ -77,24 +78,25 @@ func (s *status) reject(why string, frame []byte) {
 }
 
 // healthy returns why a restart would help, or "". It never would during a
-// drain, which ends by itself.
+// drain, which ends by itself, nor while Kafka or the exchange is away.
 func (s *status) healthy() string {
 	s.mu.Lock()
-	p, draining := s.pipeline, s.draining
+	p, draining := s.parts, s.draining
 	s.mu.Unlock()
-	if p == nil || draining || p.writer.Waiting() || p.registryAway.Load() {
+	if p == nil || draining {
 		return ""
 	}
-	if turn := time.Unix(p.beat.Load(), 0); time.Since(turn) > stuckAfter {
+	if turn := time.Unix(p.intake.beat.Load(), 0); time.Since(turn) > stuckAfter {
 		return fmt.Sprintf("the main loop made no turn since %s", turn.UTC().Format(time.RFC3339))
 	}
 	return ""
 }
 
-// ready returns why this process does not deliver, or "".
+// ready returns why this process does not deliver, or "". A standby does not:
+// it is healthy and not ready.
 func (s *status) ready() string {
 	s.mu.Lock()
-	p, starting, draining := s.pipeline, s.starting, s.draining
+	p, starting, draining := s.parts, s.starting, s.draining
 	s.mu.Unlock()
 	switch {
 	case draining:
@@ -107,10 +109,23 @@ func (s *status) ready() string {
 		return "no session with the exchange"
 	case p.registryAway.Load():
 		return "waiting for the schema registry"
-	case p.writer.Waiting():
-		return "waiting for Kafka"
-	case p.writer.Silent() > ackAfter:
-		return fmt.Sprintf("Kafka has not answered for %s, and %d records wait for it", p.writer.Silent().Round(time.Second), p.writer.InFlight())
+	}
+	standby := true
+	for _, mine := range p.partitions {
+		if !mine.wanted.Load() {
+			continue
+		}
+		standby = false
+		owner := mine.owner.Load()
+		if owner == nil {
+			return fmt.Sprintf("taking partition %d of %s", mine.number, mine.topic)
+		}
+		if waiting := owner.Waiting(); waiting > ackAfter {
+			return fmt.Sprintf("Kafka has not answered for %s, and %d records wait for it", waiting.Round(time.Second), owner.InFlight())
+		}
+	}
+	if standby {
+		return "standby: the others of group " + s.config.Group + " have all partitions"
 	}
 	return ""
 }
@@ -118,33 +133,41 @@ func (s *status) ready() string {
 // laneStatus is one symbol's line of /status.
 type laneStatus struct {
 	Symbol  string `json:"symbol"`
-	LastID  int64  `json:"last_id"`
-	AckedID int64  `json:"acked_id"`
+	LastID  int64  `json:"last_id"`  // seen on the stream
+	AckedID int64  `json:"acked_id"` // made visible in Kafka by this process
 }
 
 // report is the body of /status.
 type report struct {
-	Version  string        `json:"version"`
-	Began    time.Time     `json:"began"`
-	Uptime   string        `json:"uptime"`
-	Healthy  string        `json:"healthy"` // "yes", or why not
-	Ready    string        `json:"ready"`
-	Topic    string        `json:"topic"`
-	InFlight int64         `json:"records_in_flight"`
-	Symbols  []laneStatus  `json:"symbols"`
-	Rejected int64         `json:"rejected_frames"`
-	Samples  []sampleFrame `json:"rejected_samples"`
+	Version    string        `json:"version"`
+	Began      time.Time     `json:"began"`
+	Uptime     string        `json:"uptime"`
+	Healthy    string        `json:"healthy"` // "yes", or why not
+	Ready      string        `json:"ready"`
+	Topic      string        `json:"topic"`
+	Group      string        `json:"group"`
+	Partitions []int32       `json:"partitions"` // that this process writes, of those with a configured symbol
+	InFlight   int64         `json:"records_in_flight"`
+	Symbols    []laneStatus  `json:"symbols"`
+	Rejected   int64         `json:"rejected_frames"`
+	Samples    []sampleFrame `json:"rejected_samples"`
 }
 
 func (s *status) report() report {
 	r := report{Version: s.config.Version, Began: s.began.UTC(), Uptime: time.Since(s.began).Round(time.Second).String(),
-		Healthy: yes(s.healthy()), Ready: yes(s.ready()), Topic: s.config.Topic, Symbols: []laneStatus{}}
+		Healthy: yes(s.healthy()), Ready: yes(s.ready()), Topic: s.config.Topic, Group: s.config.Group, Partitions: []int32{}, Symbols: []laneStatus{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.Rejected, r.Samples = s.rejected, append([]sampleFrame{}, s.samples...)
-	if s.pipeline != nil {
-		r.InFlight = s.pipeline.writer.InFlight()
-		for _, l := range s.pipeline.lanes {
+	if s.parts != nil {
+		for _, p := range s.parts.partitions {
+			if owner := p.owner.Load(); owner != nil {
+				r.Partitions = append(r.Partitions, p.number)
+				r.InFlight += owner.InFlight()
+			}
+		}
+		slices.Sort(r.Partitions)
+		for _, l := range s.parts.intake.lanes {
 			r.Symbols = append(r.Symbols, laneStatus{l.symbol, l.lastID.Load(), l.ackedID.Load()})
 		}
 	}

@@ -4,9 +4,10 @@
 //
 // [Run] does all of it. The packages below internal are its parts, named after
 // what they talk to: binance (sessions and history of the exchange), sequence
-// (which ids were seen), record (Avro and the schema registry), kafka (records
-// in flight). This package wires them and holds the one loop that every trade
-// passes (pipeline.go).
+// (which ids were seen), record (Avro and the schema registry), kafka (who owns
+// which partition, and what is in it). This package wires them and holds the
+// two loops that every trade passes: intake.go, which takes what comes off the
+// sessions, and partition.go, one for each partition that is ours.
 //
 // Everything between the socket and Kafka's acknowledgement takes its way to
 // the outside world from Config, uses the plain time package and holds no
@@ -18,8 +19,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,9 +53,10 @@ const (
 )
 
 // Run carries trades until stop is closed, and then drains: it ends the
-// sessions, fetches what is missing, waits until Kafka has acknowledged every
-// record, and returns nil, or an error that says what it could not finish
-// within c.DrainTimeout. When ctx ends it returns at once.
+// sessions, makes visible in Kafka what they brought, hands its partitions to
+// the others of its group, and returns nil, or an error that says what it could
+// not finish within c.DrainTimeout. When ctx ends it returns at once. Either
+// way the next owner goes on where Kafka says that this one ended.
 //
 // Kafka or the schema registry away is waited for. What returns an error before
 // anything is streamed is a setting that can't work: an invalid one, a port in
@@ -98,6 +103,23 @@ func Run(ctx context.Context, stop <-chan struct{}, c Config) error {
 	return running.Wait()
 }
 
+// parts are what a streamer is made of.
+type parts struct {
+	*shared
+	intake     *intake
+	partitions map[place]*partition
+	topics     []string
+	history    *binance.History
+	registry   *sr.Client
+	encoder    *record.Encoder
+}
+
+// place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int32
+}
+
 // carry builds the parts, runs them, and returns when all have ended.
 func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) error {
 	tlsConfig, err := c.tlsConfig()
@@ -107,78 +129,122 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	symbols := c.upperSymbols()
 	transport := &http.Transport{DialContext: c.Dial, TLSClientConfig: tlsConfig, Proxy: c.Proxy, ForceAttemptHTTP2: true, MaxIdleConns: 4, IdleConnTimeout: time.Minute}
 	defer transport.CloseIdleConnections()
-	history := binance.NewHistory(binance.HistoryOptions{URL: c.RESTURL, Symbols: symbols, Budget: c.RESTBudget, Seed: c.Seed,
+	p := &parts{partitions: map[place]*partition{}, shared: &shared{config: c, metrics: s.metrics, log: c.Log, recent: newRecent(len(symbols)),
+		connect: kafka.Connection{Brokers: c.KafkaBrokers, Dial: c.Dial, Log: c.Log}}}
+	p.history = binance.NewHistory(binance.HistoryOptions{URL: c.RESTURL, Symbols: symbols, Budget: c.RESTBudget, Seed: c.Seed,
 		Client: &http.Client{Transport: transport}, Log: c.Log})
+	p.repairs = newRepairs(p.history, len(symbols), c.Log)
 	registryTLS, err := c.registryTLS()
 	if err != nil {
 		return err
 	}
 	registryTransport := &http.Transport{DialContext: c.Dial, TLSClientConfig: registryTLS, Proxy: c.Proxy, MaxIdleConns: 2, IdleConnTimeout: time.Minute}
 	defer registryTransport.CloseIdleConnections()
-	registry, err := sr.NewClient(sr.URLs(c.SchemaRegistryURL...), sr.HTTPClient(&http.Client{Transport: registryTransport, Timeout: registryTimeout}))
+	p.registry, err = sr.NewClient(sr.URLs(c.SchemaRegistryURL...), sr.HTTPClient(&http.Client{Transport: registryTransport, Timeout: registryTimeout}))
 	if err != nil {
 		return fmt.Errorf("-schema-registry-url %v: %w", c.SchemaRegistryURL, err)
 	}
-	encoder, err := record.NewEncoder(registry, c.SerializerCacheSize, s.metrics.evictions.Inc)
-	if err != nil {
+	if p.encoder, err = record.NewEncoder(p.registry, c.SerializerCacheSize, s.metrics.evictions.Inc); err != nil {
 		return err
 	}
-	p := &pipeline{encoder: encoder, metrics: s.metrics, log: c.Log, repairs: newRepairs(history, len(symbols), c.Log)}
-	for slot, symbol := range symbols {
-		topic := c.topicOf(symbol)
-		p.lanes = append(p.lanes, &lane{slot: slot, symbol: symbol, key: []byte(symbol), topic: topic, subject: schema.Subject(topic), metrics: s.metrics.lane(symbol)})
-	}
-	p.writer, err = kafka.NewWriter(kafka.Options{Brokers: c.KafkaBrokers, Linger: c.Linger, Dial: c.Dial, Log: c.Log,
-		OnAck: p.acked, OnRetry: s.metrics.retried.Inc})
-	if err != nil {
-		return err
-	}
-	defer p.writer.Close()
-	s.metrics.watch(p.writer, encoder)
+	p.decoder = record.NewDecoder(p.registry)
 	s.metrics.tlsVerify.Set(1)
 	if !c.TLSVerify {
 		s.metrics.tlsVerify.Set(0)
 		c.Log.Warn("the exchange's certificate is NOT verified: anyone on the way can read and change trades")
 	}
-
-	if err := start(ctx, stop, c, s, p, history); err != nil {
+	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
+		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout, Seed: c.Seed,
+		Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject})
+	p.intake = &intake{feed: p.feed, recent: p.recent, metrics: s.metrics}
+	for slot, symbol := range symbols {
+		topic := c.topicOf(symbol)
+		p.intake.lanes = append(p.intake.lanes, &lane{slot: slot, symbol: symbol, key: []byte(symbol), topic: topic, subject: schema.Subject(topic), metrics: s.metrics.lane(symbol)})
+	}
+	if err := p.start(ctx, stop, s); err != nil {
 		if errors.Is(err, errStopped) {
 			return nil
 		}
 		return err
 	}
-	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
-		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout, Seed: c.Seed,
-		Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject})
-	p.beat.Store(time.Now().Unix())
+	p.intake.beat.Store(time.Now().Unix())
+	s.metrics.watch(slices.Collect(maps.Values(p.partitions)), p.shared, p.encoder)
 	s.serve(p)
 	s.waitFor("")
-	return p.together(ctx, stop, c, s)
+	return p.run(ctx, stop, s)
 }
 
-// together runs the sessions, the repairs and the pipeline, and returns what
-// the pipeline returned after the others have ended.
-func (p *pipeline) together(ctx context.Context, stop <-chan struct{}, c *Config, s *status) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var beside errgroup.Group
-	defer beside.Wait()
-	defer cancel()
-	feedCtx, stopFeed := context.WithCancel(ctx)
+// run carries trades until stop is closed, and then drains; or until ctx ends,
+// or something fails for good.
+func (p *parts) run(ctx context.Context, stop <-chan struct{}, s *status) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p.life, p.fail = ctx, cancel
+	feeding, stopFeed := context.WithCancel(ctx)
 	defer stopFeed()
-	feeding := make(chan struct{})
+	owning, stopOwning := context.WithCancel(ctx)
+	defer stopOwning()
+	ended := make(chan struct{}) // the sessions are gone
+	group := kafka.NewGroup(kafka.GroupOptions{Connection: p.connect, Topics: p.topics, Name: p.config.Group, InstanceID: p.config.InstanceID,
+		Share: p.config.Share, SessionTimeout: p.config.SessionTimeout, HeartbeatInterval: p.config.HeartbeatInterval})
+
+	var beside errgroup.Group
 	beside.Go(func() error {
-		defer close(feeding)
-		return p.feed.Run(feedCtx)
+		defer close(ended)
+		return p.feed.Run(feeding)
 	})
 	beside.Go(func() error { return p.repairs.run(ctx) })
-	if !c.TLSVerify {
-		beside.Go(func() error { remind(ctx, c.Log); return nil })
+	if !p.config.TLSVerify {
+		beside.Go(func() error { remind(ctx, p.log); return nil })
 	}
-	return p.run(ctx, stop, func() {
+	beside.Go(func() error {
+		defer stopOwning() // what the sessions brought is where the partitions find it
+		return p.intake.run(ctx, ended)
+	})
+	beside.Go(func() error {
+		select {
+		case <-stop:
+		case <-ctx.Done():
+			return nil
+		}
 		s.drain()
+		p.draining.Store(true)
+		p.log.Info("draining", "timeout", p.config.DrainTimeout)
+		limit := time.AfterFunc(p.config.DrainTimeout, func() { cancel(p.undrained()) })
+		defer limit.Stop()
 		stopFeed()
-		<-feeding
-	}, c.DrainTimeout)
+		<-ctx.Done()
+		return nil
+	})
+	err := group.Run(owning, p.own)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	} else {
+		p.log.Info("drained")
+	}
+	cancel(nil)
+	_ = beside.Wait() // they end with ctx, and err says why that ended
+	return err
+}
+
+// own carries the trades of one partition for as long as the group leaves it
+// to this process.
+func (p *parts) own(ctx context.Context, t *kafka.Tenure) {
+	if mine := p.partitions[place{t.Topic, t.Partition}]; mine != nil {
+		mine.own(ctx, t)
+	}
+}
+
+// undrained says what a drain could not finish.
+func (p *parts) undrained() error {
+	var unfinished []string
+	for at, mine := range p.partitions {
+		if mine.wanted.Load() {
+			unfinished = append(unfinished, fmt.Sprintf("%d of %s", at.partition, at.topic))
+		}
+	}
+	slices.Sort(unfinished)
+	return fmt.Errorf("drain: after %v not all that was received is visible in Kafka, in %d partitions (%s); the next owner fetches it",
+		p.config.DrainTimeout, len(unfinished), strings.Join(unfinished, ", "))
 }
 
 // remind repeats the warning about certificates until ctx ends.
@@ -198,10 +264,9 @@ func remind(ctx context.Context, log *slog.Logger) {
 // errStopped is why a start ended when it was told to.
 var errStopped = errors.New("stopped while starting")
 
-// start waits until everything that trades need is there: listed symbols, the
-// topics, and the schema ids. Only an unlisted symbol is an error: the exchange
-// would stay silent about it for ever.
-func start(ctx context.Context, stop <-chan struct{}, c *Config, s *status, p *pipeline, history *binance.History) error {
+// start waits until everything that trades need is there, and divides the
+// symbols among the partitions. stop ends it.
+func (p *parts) start(ctx context.Context, stop <-chan struct{}, s *status) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	over := make(chan struct{})
@@ -213,40 +278,93 @@ func start(ctx context.Context, stop <-chan struct{}, c *Config, s *status, p *p
 		case <-over:
 		}
 	}()
-	err := func() error {
-		s.waitFor("symbols at " + c.RESTURL)
-		switch err := history.CheckSymbols(ctx); {
-		case errors.Is(err, binance.ErrNotListed):
-			return fmt.Errorf("-symbols: %w", err)
-		case err != nil && ctx.Err() == nil:
-			c.Log.Warn("whether the exchange lists all symbols could not be asked: "+err.Error(), "url", c.RESTURL)
-		}
-		for _, l := range p.lanes {
-			s.waitFor("Kafka at " + fmt.Sprint(c.KafkaBrokers))
-			if err := retry(ctx, c.Log, startRetry, func() error {
-				return p.writer.EnsureTopic(ctx, l.topic, c.Partitions, c.ReplicationFactor)
-			}); err != nil {
-				return err
-			}
-			s.waitFor("schema registry at " + fmt.Sprint(c.SchemaRegistryURL))
-			if err := p.prepare(ctx, l.subject); err != nil {
-				return err
-			}
-			if c.Topic == l.topic {
-				break // one topic for all
-			}
-		}
-		return ctx.Err()
-	}()
+	err := p.prepare(ctx, s)
 	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
 		return errStopped
 	}
 	return err
 }
 
-// acked takes Kafka's acknowledgement of one record.
-func (p *pipeline) acked(r *kafka.Record, at int64) {
-	p.acknowledged.Add(1)
-	p.lanes[r.Slot].ackedID.Store(r.ID)
-	p.metrics.acknowledged(r, at)
+// prepare waits for listed symbols, the topics, and the schema ids. An unlisted
+// symbol is an error, because the exchange would stay silent about it for ever.
+func (p *parts) prepare(ctx context.Context, s *status) error {
+	c := p.config
+	s.waitFor("symbols at " + c.RESTURL)
+	switch err := p.history.CheckSymbols(ctx); {
+	case errors.Is(err, binance.ErrNotListed):
+		return fmt.Errorf("-symbols: %w", err)
+	case err != nil && ctx.Err() == nil:
+		c.Log.Warn("whether the exchange lists all symbols could not be asked: "+err.Error(), "url", c.RESTURL)
+	}
+	admin, err := kafka.NewAdmin(p.connect)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	of := map[string]int32{} // partitions, by topic
+	for _, l := range p.intake.lanes {
+		if of[l.topic] == 0 {
+			if of[l.topic], err = p.prepareTopic(ctx, s, admin, l); err != nil {
+				return err
+			}
+			p.topics = append(p.topics, l.topic)
+		}
+		p.place(l, of[l.topic])
+	}
+	return ctx.Err()
+}
+
+// prepareTopic waits for the topic of a lane, the topic of its snapshots, and
+// its schema id, and returns how many partitions it has.
+func (p *parts) prepareTopic(ctx context.Context, s *status, admin *kafka.Admin, l *lane) (partitions int32, err error) {
+	c := p.config
+	s.waitFor("Kafka at " + fmt.Sprint(c.KafkaBrokers))
+	ensure := func(topic string, want int, configs map[string]*string) (have int32, err error) {
+		return have, retry(ctx, c.Log, startRetry, func() (err error) {
+			have, err = admin.EnsureTopic(ctx, topic, want, c.ReplicationFactor, configs)
+			return err
+		})
+	}
+	if partitions, err = ensure(l.topic, c.Partitions, nil); err != nil {
+		return 0, err
+	}
+	snapshots, err := ensure(snapshotsOf(l.topic), int(partitions), kafka.SnapshotConfigs())
+	if err != nil {
+		return 0, err
+	}
+	if snapshots != partitions {
+		return 0, fmt.Errorf("topic %s has %d partitions and %s has %d: %w", l.topic, partitions, snapshotsOf(l.topic), snapshots, kafka.ErrPartitions)
+	}
+	s.waitFor("schema registry at " + fmt.Sprint(c.SchemaRegistryURL))
+	return partitions, retry(ctx, c.Log, startRetry, func() error { return p.encoder.Prepare(ctx, l.subject) })
+}
+
+// place gives the lane to its partition.
+func (p *parts) place(l *lane, of int32) {
+	at := place{l.topic, kafka.PartitionOf(l.key, of)}
+	mine := p.partitions[at]
+	if mine == nil {
+		mine = &partition{shared: p.shared, topic: at.topic, number: at.partition, of: of, encoder: p.encoder.Share(), bySlot: make([]*lane, len(p.intake.lanes))}
+		p.partitions[at] = mine
+	}
+	mine.lanes = append(mine.lanes, l)
+	mine.bySlot[l.slot] = l
+}
+
+// retry calls attempt until it succeeds or ctx ends, and says once a failure
+// why it has to wait.
+func retry(ctx context.Context, log *slog.Logger, pause time.Duration, attempt func() error) error {
+	for {
+		err := attempt()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		log.Warn(err.Error(), "retry_in", pause)
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
 }

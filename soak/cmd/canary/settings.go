@@ -60,7 +60,7 @@ func readSettings() (settings, error) {
 		pingInterval: duration("PING_INTERVAL", "180s"),
 		pongTimeout:  duration("PONG_TIMEOUT", "10s"),
 		staleTimeout: duration("STALE_TIMEOUT", "30s"),
-		linger:       duration("LINGER", "10ms"),
+		linger:       duration("COMMIT_INTERVAL", "10ms"),
 		drainTimeout: duration("DRAIN_TIMEOUT", "30s"),
 	}
 	return s, errors.Join(problems...)

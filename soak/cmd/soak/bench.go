@@ -36,7 +36,7 @@ var benchmarks = []struct {
 	settings map[string]string
 }{
 	{name: "idle", rate: 0.1},
-	{name: "150 trades/s, linger 50 ms", rate: 50, settings: map[string]string{"STREAMER_LINGER": "50ms"}},
+	{name: "150 trades/s, commit each 50 ms", rate: 50, settings: map[string]string{"STREAMER_COMMIT_INTERVAL": "50ms"}},
 	{name: "flat out", rate: 1000, flatOut: true},
 }
 

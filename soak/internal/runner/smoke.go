@@ -21,7 +21,7 @@ var smoke = template{
 			"STREAMER_PING_INTERVAL": "30s",
 			"STREAMER_PONG_TIMEOUT":  "5s",
 			"STREAMER_STALE_TIMEOUT": "30s",
-			"STREAMER_LINGER":        "50ms",
+			"STREAMER_COMMIT_INTERVAL":        "50ms",
 			"STREAMER_DRAIN_TIMEOUT": "30s",
 			"STREAMER_LOG_FORMAT":    "json",
 		}

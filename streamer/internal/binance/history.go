@@ -245,3 +245,8 @@ func (h *History) Delay(failures int, err error) time.Duration {
 	}
 	return delay
 }
+
+// FirstSince returns the id of the first trade since a time.
+func (h *History) FirstSince(ctx context.Context, slot int, at time.Time) (id int64, ok bool, err error) {
+	return 0, false, nil
+}

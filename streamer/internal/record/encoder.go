@@ -45,6 +45,11 @@ func NewEncoder(registry *sr.Client, size int, evicted func()) (*Encoder, error)
 	return e, nil
 }
 
+// Share returns an encoder for another goroutine, with the same cache.
+func (e *Encoder) Share() *Encoder {
+	return &Encoder{registry: e.registry, cache: e.cache, evicted: e.evicted}
+}
+
 // Prepare makes sure that subject's schema is registered and its serializer in
 // the cache. It calls the registry only when it is not.
 func (e *Encoder) Prepare(ctx context.Context, subject string) error {
