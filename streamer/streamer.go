@@ -148,8 +148,9 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 		return err
 	}
 	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
-		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout, Seed: c.Seed,
-		Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject})
+		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout,
+		RotationInterval: c.RotationInterval, Seed: c.Seed, Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject,
+		LastID: func(slot int) int64 { return p.lanes[slot].lastID.Load() }, Newest: history.Newest})
 	p.beat.Store(time.Now().Unix())
 	s.serve(p)
 	s.waitFor("")

@@ -76,6 +76,7 @@ func command(status *int) *cli.Command {
 			text("rest-url", "REST server, where missing trades are fetched", &c.RESTURL),
 			&cli.BoolFlag{Name: "tls-verify", Usage: "verify the exchange's certificate", Value: c.TLSVerify, Destination: &c.TLSVerify, Sources: env("tls-verify")},
 			text("tls-ca-file", "PEM file of authorities to trust in place of the system's", &c.TLSCAFile),
+			&cli.DurationFlag{Name: "rotation-interval", Usage: "between planned replacements of a session, 5s to 23h", Value: c.RotationInterval, Destination: &c.RotationInterval, Sources: env("rotation-interval")},
 			&cli.DurationFlag{Name: "ping-interval", Usage: "between pings on a session, 30s to 10m", Value: c.PingInterval, Destination: &c.PingInterval, Sources: env("ping-interval")},
 			&cli.DurationFlag{Name: "pong-timeout", Usage: "for the answer to a ping, 5s to 1m", Value: c.PongTimeout, Destination: &c.PongTimeout, Sources: env("pong-timeout")},
 			&cli.DurationFlag{Name: "stale-timeout", Usage: "without any bytes, after which a session is dead", Value: c.StaleTimeout, Destination: &c.StaleTimeout, Sources: env("stale-timeout")},
