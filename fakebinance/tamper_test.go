@@ -136,6 +136,26 @@ func TestFaultSilentStream(t *testing.T) {
 	})
 }
 
+// A session that opens meanwhile can be the only one that is meant.
+func TestFaultSilentStreamOfNewSessions(t *testing.T) {
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		old := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Second)
+		injection := b.begin(Fault{Kind: KindSilentStream, Target: TargetAll, Settings: map[string]string{"sessions": "new"}})
+		fresh := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Minute)
+		proven(t, injection.End(), 2, "trades withheld")
+		for symbol, ids := range old().ids {
+			if missing, _, _ := oddities(ids); missing != 0 {
+				t.Errorf("%s: the old session misses %d trades", symbol, missing)
+			}
+		}
+		if got := fresh(); len(got.ids["BTCUSDT"]) != 0 || len(got.ids["ETHUSDT"]) == 0 {
+			t.Errorf("the new session got %d and %d trades", len(got.ids["BTCUSDT"]), len(got.ids["ETHUSDT"]))
+		}
+	})
+}
+
 func TestFaultGap(t *testing.T) {
 	tampered(t, Fault{Kind: KindGap}, "trades left out in ", func(t *testing.T, got seen) {
 		for symbol, ids := range got.ids {
