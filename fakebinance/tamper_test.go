@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,13 +273,22 @@ func TestFaultPingStorm(t *testing.T) {
 		b.record("", EndedByServer, "Too many requests")
 		proven(t, injection.End(), 1, "50 pings sent")
 		// Who answers the newest only has answered all.
-		calm := b.watch()
-		var newest string
-		calm.SetPingHandler(func(payload string) error { newest = payload; return nil })
-		calm.lives()
+		calm := dialOver(t, b.server, "/ws/btcusdt@trade", b.network)
+		var newest atomic.Pointer[string]
+		calm.SetPingHandler(func(payload string) error { newest.Store(&payload); return nil })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				if _, _, err := calm.ReadMessage(); err != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Second)
 		injection = b.begin(Fault{Kind: KindPingStorm})
 		time.Sleep(time.Second)
-		if err := calm.WriteControl(websocket.PongMessage, []byte(newest), time.Now().Add(patience)); err != nil {
+		if err := calm.WriteControl(websocket.PongMessage, []byte(*newest.Load()), time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -286,9 +296,9 @@ func TestFaultPingStorm(t *testing.T) {
 		if s := b.server.open()[0]; s.PingsSent != 50 || s.PongsGot != 1 {
 			t.Errorf("%d pings, %d pongs", s.PingsSent, s.PongsGot)
 		}
-		time.Sleep(17 * time.Second)
-		calm.lives()
+		time.Sleep(10 * time.Second)
 		calm.Close()
+		<-done
 		b.record("", EndedByClient, "")
 	})
 }

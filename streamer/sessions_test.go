@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,49 @@ func TestRefusedSessions(t *testing.T) {
 	f(403, "", time.Minute, 65*time.Second)
 	f(451, "", time.Minute, 65*time.Second)
 	f(503, "20", 20*time.Second, 25*time.Second)
+}
+
+// Trouble of every kind at random times, with rotations between and across it.
+func TestTroubleAroundRotations(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				draw := rand.New(rand.NewPCG(seed, 1))
+				r := world(t, options{rate: 5, config: func(c *Config) { c.RotationInterval, c.Seed = time.Minute, seed }})
+				r.start()
+				time.Sleep(20 * time.Second)
+				proven := 0
+				for range 100 {
+					kinds := fakebinance.Faults()
+					fault := fakebinance.Fault{Kind: kinds[draw.IntN(len(kinds))].Name, Target: fakebinance.TargetOpen,
+						For: time.Duration(1+draw.IntN(40)) * time.Second}
+					if draw.IntN(3) == 0 {
+						fault.Target = fakebinance.TargetAll
+					}
+					injection, err := r.exchange.Begin(fault)
+					r.must(err)
+					<-injection.Done()
+					if injection.Evidence().Proven {
+						proven++
+					}
+					time.Sleep(time.Duration(draw.IntN(60)) * time.Second)
+				}
+				if proven < 70 {
+					t.Errorf("only %d of 100 faults are proven", proven)
+				}
+				r.waitFor("connected", 5*time.Minute, func() bool { return r.metric("binance_connection_status") == 1 })
+				time.Sleep(2 * time.Minute) // a stream that was silent on the session is heard on the next
+				if rotations := r.metric("binance_connection_rotations_total"); rotations < 30 {
+					t.Errorf("%v rotations", rotations)
+				}
+				if lost := r.metric("binance_trades_lost_total"); lost != 0 {
+					t.Errorf("%v trades lost; the log:\n%s", lost, r.log)
+				}
+				r.finish(2 * time.Minute)
+			})
+		})
+	}
 }
 
 // One symbol's stream falls silent on a session that goes on. Until the lanes

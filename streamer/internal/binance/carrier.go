@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// maxSessions is how many sessions of a group can be open at once: the current
+// one, a fresh one, and one that was given up and is ending, with room to spare.
+const maxSessions = 4
+
 // never is a time that does not come while anybody waits.
 const never = 365 * 24 * time.Hour
 
@@ -51,8 +55,8 @@ type carrier struct {
 
 func newCarrier(f *Feed, index int, g group) *carrier {
 	c := &carrier{group: g, feed: f, index: index, jitter: rand.New(rand.NewPCG(f.options.Seed, uint64(index))),
-		suspected: make(chan struct{}, 1), dialled: make(chan opening, 1), noticed: make(chan *session, 2),
-		ended: make(chan *session, 2), judged: make(chan verdict, 2)}
+		suspected: make(chan struct{}, 1), dialled: make(chan opening, 1), noticed: make(chan *session, maxSessions),
+		ended: make(chan *session, maxSessions), judged: make(chan verdict, 1)}
 	for i := range c.pools {
 		c.pools[i] = make(chan *Batch, batchesPerSession)
 		for range batchesPerSession {
@@ -271,42 +275,49 @@ func (c *carrier) lost(s *session) {
 	reason, lived := *s.ended.Load(), time.Since(s.opened)
 	o := &c.feed.options
 	o.Metrics.Lifetime.Observe(lived.Seconds())
-	if !reason.Kind.ours() {
+	takesOver := s == c.current && c.fresh != nil && c.fresh.ended.Load() == nil
+	announced := reason.Kind == EndShutdown
+	if !reason.Kind.ours() && !(announced && takesOver) {
 		o.Metrics.Reconnects.WithLabelValues(string(reason.Kind)).Inc()
-		if reason.Kind != EndShutdown {
-			c.feed.endpoints.failed(s.endpoint)
-		}
+	}
+	if !reason.Kind.ours() && !announced {
+		c.feed.endpoints.failed(s.endpoint)
 	}
 	if lived >= settledAfter {
 		c.failures = 0
 	}
-	replaced := c.fresh
-	if c.fresh != nil {
-		if c.examination != nil {
-			c.examination()
-			c.examination = nil
-		}
-		c.fresh = nil
-		c.overlapping.Store(false)
-	}
+	about := []any{"session", s.number, "lived", lived.Round(time.Millisecond)}
 	switch {
-	case s != c.current: // fresh; the old one goes on
-		c.wait("new session ended: "+reason.String(), s.endpoint, reason, nil, "session", s.number, "lived", lived.Round(time.Millisecond))
-	case replaced != nil:
-		s.log.Info("session replaced: "+reason.String(), "why", c.wanted, "by", replaced.number, "lived", lived.Round(time.Millisecond))
+	case takesOver:
+		o.Log.Info("session replaced: "+reason.String(), append(about, "reason", c.wanted, "by", c.fresh.number)...)
 		o.Metrics.Rotations.WithLabelValues(string(c.wanted)).Inc()
-		c.current, c.wanted, c.failures, c.notBefore = replaced, "", 0, time.Time{}
-		if replaced.leaving.Load() {
+		c.current, c.wanted, c.failures, c.notBefore = c.fresh, "", 0, time.Time{}
+		c.forgetFresh()
+		if c.current.leaving.Load() {
 			c.want(RotationShutdown)
 		}
-	default:
+	case s == c.current:
 		c.current = nil
 		c.feed.opened(-1)
+		c.forgetFresh() // if there is one, it is ending too
 		if c.wanted != RotationScheduled {
-			c.wanted = "" // the new session is what it was wanted for
+			c.wanted = "" // the next session is what it was wanted for
 		}
-		c.wait("session ended: "+reason.String(), s.endpoint, reason, nil, "session", s.number, "lived", lived.Round(time.Millisecond))
+		c.wait("session ended: "+reason.String(), s.endpoint, reason, nil, about...)
+	case s == c.fresh:
+		c.forgetFresh()
+		c.wait("new session ended: "+reason.String(), s.endpoint, reason, nil, about...)
 	}
+}
+
+// forgetFresh makes room for another new session.
+func (c *carrier) forgetFresh() {
+	if c.examination != nil {
+		c.examination()
+		c.examination = nil
+	}
+	c.fresh = nil
+	c.overlapping.Store(false)
 }
 
 // wait puts off the next attempt after a failure, and says why.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -381,6 +382,26 @@ func TestConnectLimit(t *testing.T) {
 		}
 		if rate := float64(len(at)) / time.Since(at[0]).Minutes(); rate < 45 {
 			t.Errorf("%v attempts a minute only", rate)
+		}
+	})
+}
+
+// What a close frame says is logged, and obeyed.
+func TestPenalty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := one(t, nil)
+		time.Sleep(time.Minute)
+		b.begin(s, fakebinance.KindClose, map[string]string{"code": "1008", "reason": "Too many requests"}, "").End()
+		began := time.Now()
+		b.waitFor("cut", time.Second, func() bool { return !b.feed.Connected() })
+		b.waitFor("back", 3*time.Minute, b.feed.Connected)
+		if took := time.Since(began); took < penaltyPause {
+			t.Errorf("back after %v", took)
+		}
+		for _, want := range []string{"level=WARN", "code=1008", `reason="Too many requests"`, "we sent too much"} {
+			if !strings.Contains(b.log.String(), want) {
+				t.Errorf("the log lacks %s:\n%s", want, b.log)
+			}
 		}
 	})
 }
