@@ -32,6 +32,15 @@ const (
 	KindSlowFrames  = "slow-frames"
 	KindNoPong      = "no-pong"
 	KindStall       = "stall"
+
+	KindServerShutdown  = "server-shutdown"
+	KindSilentStream    = "silent-stream"
+	KindGap             = "gap"
+	KindRepeat          = "repeat"
+	KindSwap            = "swap"
+	KindGarble          = "garble"
+	KindPingStorm       = "ping-storm"
+	KindHandshakeStatus = "handshake-status"
 )
 
 // FaultKind describes a kind of fault.
@@ -72,6 +81,7 @@ type effect interface {
 
 var faultKinds = []FaultKind{
 	resetKind, silentCloseKind, closeKind, slowBytesKind, slowFramesKind, noPongKind, stallKind,
+	serverShutdownKind, silentStreamKind, gapKind, repeatKind, swapKind, garbleKind, pingStormKind, handshakeStatusKind,
 }
 
 // Faults lists the kinds of fault.

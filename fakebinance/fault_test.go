@@ -402,13 +402,17 @@ func TestFaultRefused(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", fault, err, want)
 		}
 	}
-	f(Fault{Kind: "flood"}, `fault "flood" is none of reset, silent-close, close, slow-bytes, slow-frames, no-pong, stall`)
+	f(Fault{Kind: "flood"}, `fault "flood" is none of reset, silent-close, close, slow-bytes, slow-frames, no-pong, stall, server-shutdown, silent-stream, gap, repeat, swap, garble, ping-storm, handshake-status`)
 	f(Fault{Kind: KindStall, Target: "some"}, `fault stall: target "some" is neither open nor all`)
 	f(Fault{Kind: KindStall, For: -1}, "fault stall: for -1ns is negative")
 	f(Fault{Kind: KindStall, Settings: map[string]string{"speed": "1"}}, `fault stall: it has no setting "speed"`)
 	f(Fault{Kind: KindSlowBytes, Settings: map[string]string{"bytes_per_second": "0"}}, `fault slow-bytes: bytes_per_second "0" is not a whole number within 1 and 1073741824`)
 	f(Fault{Kind: KindSlowFrames, Settings: map[string]string{"delay": "soon"}}, `fault slow-frames: delay "soon" is not a duration within 1ms and 1h0m0s`)
 	f(Fault{Kind: KindClose, Settings: map[string]string{"code": "99"}}, `fault close: code "99" is not a whole number within 1000 and 4999`)
+	f(Fault{Kind: KindSilentStream, Settings: map[string]string{"symbol": "XYZ"}}, `fault silent-stream: symbol "XYZ" is not one of this exchange`)
+	f(Fault{Kind: KindGap, Settings: map[string]string{"every": "0"}}, `fault gap: every "0" is not a whole number within 1 and 1000000000`)
+	f(Fault{Kind: KindGarble, Settings: map[string]string{"as": "noise"}}, `fault garble: as "noise" is none of [truncated zero-price wrong-type binary]`)
+	f(Fault{Kind: KindHandshakeStatus, Settings: map[string]string{"status": "200"}}, `fault handshake-status: status "200" is not a whole number within 400 and 599`)
 	first, err := s.Begin(Fault{Kind: KindStall})
 	if err != nil {
 		t.Fatal(err)

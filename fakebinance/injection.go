@@ -51,6 +51,9 @@ func (s *Server) Begin(f Fault) (*Injection, error) {
 		injection.mu.Lock()
 		injection.began = time.Now()
 		injection.mu.Unlock()
+		if l, ok := injection.effect.(lasting); ok {
+			l.begin()
+		}
 		for session := range s.publisher.sessions {
 			injection.apply(session, false)
 		}
@@ -93,6 +96,9 @@ func (i *Injection) forget(s *session) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.targets = slices.DeleteFunc(i.targets, func(o *session) bool { return o == s })
+	if e, ok := i.effect.(interface{ gone(*session) }); ok {
+		e.gone(s)
+	}
 }
 
 // End heals what the fault disturbed and returns the evidence. Calling it
@@ -112,6 +118,9 @@ func (i *Injection) End() Evidence {
 		i.server.publisher.ask(func() {
 			p := i.server.publisher
 			p.injections = slices.DeleteFunc(p.injections, func(o *Injection) bool { return o == i })
+			if l, ok := i.effect.(lasting); ok {
+				l.heal()
+			}
 		})
 		i.server.options.Logger.Info("fault ended", "fault", i.fault.Kind, "injection", i.n, "proven", i.evidence.Proven, "evidence", i.evidence.Text)
 		return i.evidence
@@ -136,7 +145,7 @@ func (i *Injection) Evidence() Evidence {
 // see collects the evidence; the caller holds mu.
 func (i *Injection) see() Evidence {
 	e := Evidence{Began: i.began, Ended: i.ended, Sessions: i.met}
-	if i.met == 0 {
+	if _, aimless := i.effect.(*handshakeStatus); i.met == 0 && !aimless {
 		e.Text = "no session was there to be disturbed"
 		return e
 	}

@@ -39,6 +39,9 @@ type publisher struct {
 	listening  int          // subscriptions to streams that exist
 	injections []*Injection // not ended, with target all
 
+	tampering int    // faults that change trades and have not ended
+	frame     []byte // of the trade that they change
+
 	// Of the current round.
 	touched []*line
 	dirty   []*session
@@ -216,6 +219,10 @@ func (p *publisher) emit(l *line) {
 	}
 	for f, subscribers := range l.subscribers {
 		if len(subscribers) == 0 {
+			continue
+		}
+		if p.tampering > 0 {
+			p.emitAltered(l, subscribers, format(f))
 			continue
 		}
 		l.heard = true

@@ -92,6 +92,7 @@ func (d *digits) append(b []byte, u uint64) []byte {
 const (
 	finalBit   = 0x80
 	opText     = 0x1
+	opBinary   = 0x2
 	opClose    = 0x8
 	opPing     = 0x9
 	shortFrame = 125     // longest payload behind a header of 2 bytes

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -228,9 +229,18 @@ func product(a, b Decimal) Decimal {
 	return Decimal(quotient)
 }
 
-// aggTrades serves aggregates whose last trade was published, from fromId on
-// or, without it, the newest. The parameters startTime and endTime are not
-// there yet.
+// instant reads a parameter that is a time, in milliseconds or microseconds,
+// and returns the first and the last Unix microsecond of it.
+func (r *restRequest) instant(name string) (first, last int64, given bool, err error) {
+	n, given, err := r.number(name)
+	if n < 100_000_000_000_000 { // the year 5138 in milliseconds, 1973 in microseconds
+		return n * 1000, n*1000 + 999, given, err
+	}
+	return n, n, given, err
+}
+
+// aggTrades serves aggregates whose last trade was published: from fromId or
+// startTime on, else the newest; with endTime, none that began after it.
 func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
 	asked, err := s.page(r)
 	if err != nil {
@@ -245,16 +255,40 @@ func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
 	all := aggregatesOf(s.options.Source)
 	// The one that the next trade belongs to is not complete.
 	last := all.aggregateOf(symbol, lastTrade+1) - 1
-	if !asked.given {
+	first := all.aggregateOf(symbol, firstTrade)
+	start, _, hasStart, err := r.instant("startTime")
+	if err != nil {
+		return nil, err
+	}
+	_, end, hasEnd, err := r.instant("endTime")
+	if err != nil {
+		return nil, err
+	}
+	if asked.given && (hasStart || hasEnd) {
+		return nil, &restError{http.StatusBadRequest, -1128, "Combination of optional parameters invalid."}
+	}
+	// The first aggregate at or after a time; times never fall.
+	since := func(micros int64) int64 {
+		return first + int64(sort.Search(int(max(0, last-first+1)), func(i int) bool {
+			return s.publisher.lines[symbol].trade(all.aggregateStart(symbol, first+int64(i))).TradedAt >= micros
+		}))
+	}
+	if hasEnd {
+		last = since(end+1) - 1
+	}
+	switch {
+	case hasStart:
+		from = since(start)
+	case !asked.given:
 		from = last - asked.limit + 1
 	}
-	from = max(from, all.aggregateOf(symbol, firstTrade))
+	from = max(from, first)
 	last = min(last, from+asked.limit-1)
 	if last < from {
 		return []byte("[]"), nil
 	}
-	begin, end := all.aggregateStart(symbol, from), all.aggregateStart(symbol, last+1)
-	s.ledger.servedByREST(symbol, begin, end-1)
+	begin := all.aggregateStart(symbol, from)
+	s.ledger.servedByREST(symbol, begin, all.aggregateStart(symbol, last+1)-1)
 	body := make([]byte, 0, (last-from+1)*140)
 	for a := from; a <= last; a++ {
 		next := all.aggregateStart(symbol, a+1)

@@ -108,6 +108,26 @@ func TestAggTrades(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &rows); err != nil || len(rows) != 1 || rows[0].L > s.ledger.lastID("BTCUSDT") {
 		t.Errorf("the newest: %s, %v", body, err)
 	}
+	// By time: the first aggregate at or after it, up to the last within it.
+	at := market.Trade("BTCUSDT", first+1500).TradedAt
+	for _, unit := range []int64{1, 1000} {
+		_, body = get(t, s, fmt.Sprintf("/api/v3/aggTrades?symbol=BTCUSDT&startTime=%d&limit=1", at/unit))
+		if err := json.Unmarshal([]byte(body), &rows); err != nil || len(rows) != 1 ||
+			market.Trade("BTCUSDT", rows[0].F).TradedAt/unit < at/unit || market.Trade("BTCUSDT", rows[0].F-1).TradedAt/unit >= at/unit {
+			t.Errorf("since %d: %s, %v", at/unit, body, err)
+		}
+		_, body = get(t, s, fmt.Sprintf("/api/v3/aggTrades?symbol=BTCUSDT&endTime=%d&limit=1", at/unit))
+		if err := json.Unmarshal([]byte(body), &rows); err != nil || len(rows) != 1 ||
+			market.Trade("BTCUSDT", rows[0].F).TradedAt/unit > at/unit || market.Trade("BTCUSDT", rows[0].L+1).TradedAt/unit <= at/unit {
+			t.Errorf("until %d: %s, %v", at/unit, body, err)
+		}
+	}
+	if _, body = get(t, s, fmt.Sprintf("/api/v3/aggTrades?symbol=BTCUSDT&startTime=%d", time.Now().Add(time.Hour).UnixMilli())); body != "[]" {
+		t.Errorf("in an hour: %s", body)
+	}
+	if answer, body := get(t, s, "/api/v3/aggTrades?symbol=BTCUSDT&startTime=1&fromId=1"); answer.StatusCode != 400 {
+		t.Errorf("both an id and a time: %s %s", answer.Status, body)
+	}
 }
 
 func TestRESTErrors(t *testing.T) {

@@ -87,6 +87,7 @@ type Server struct {
 	ledger    *Ledger
 	weight    weight
 	faults    injections
+	refusing  atomic.Pointer[handshakeStatus]
 	opened    time.Time
 
 	sessions atomic.Int64   // opened so far
@@ -178,6 +179,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "", http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
+	case active(s.refusing.Load()):
+		s.refusing.Load().answer(w)
 	default:
 		s.serveSession(w, r, asked)
 	}

@@ -39,6 +39,7 @@ type session struct {
 	streams []string // in the order of subscription
 	format  format
 	pending *batch // frames of the current round
+	tampers []tampering
 
 	cutLater *time.Timer // set by a fault before run, stopped by run
 

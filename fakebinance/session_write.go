@@ -151,6 +151,9 @@ func (s *session) ping(now time.Time) {
 	s.record.PingsSent++
 	if len(s.pings) < maxPingsOpen {
 		s.pings = append(s.pings, openPing{payload, now})
+	} else {
+		// The newest counts: its answer stands for those before it.
+		s.pings[maxPingsOpen-1].payload = payload
 	}
 	s.mu.Unlock()
 	s.put(appendFrame(nil, opPing, []byte(payload)))

@@ -27,7 +27,9 @@ type Config struct {
 	PingInterval time.Duration // between our pings on a session
 	PongTimeout  time.Duration // for the answer to one
 	StaleTimeout time.Duration // without any bytes, after which a session is dead
-	RESTBudget   float64       // share of the exchange's request weight that may be spent, 0 to 1
+	// RotationInterval is the time between planned replacements of a session.
+	RotationInterval time.Duration
+	RESTBudget       float64 // share of the exchange's request weight that may be spent, 0 to 1
 
 	// BackfillMaxAge is how old a hole may be that is fetched before live
 	// trades go on. An older one is declared lost, with its ids.
@@ -92,6 +94,7 @@ func DefaultConfig() Config {
 		PingInterval:        180 * time.Second,
 		PongTimeout:         10 * time.Second,
 		StaleTimeout:        30 * time.Second,
+		RotationInterval:    4 * time.Hour,
 		RESTBudget:          0.5,
 		KafkaBrokers:        []string{"localhost:9092"},
 		SchemaRegistryURL:   []string{"http://localhost:8081"},
@@ -181,6 +184,7 @@ func (c *Config) Validate() error {
 	within("ping-interval", c.PingInterval, 30*time.Second, 600*time.Second)
 	within("pong-timeout", c.PongTimeout, 5*time.Second, 60*time.Second)
 	within("stale-timeout", c.StaleTimeout, 5*time.Second, 10*time.Minute)
+	within("rotation-interval", c.RotationInterval, 5*time.Second, 23*time.Hour)
 	within("commit-interval", c.CommitInterval, time.Millisecond, 5*time.Second)
 	within("session-timeout", c.SessionTimeout, time.Second, 10*time.Minute)
 	within("heartbeat-interval", c.HeartbeatInterval, 20*time.Millisecond, c.SessionTimeout/3)

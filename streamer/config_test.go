@@ -33,6 +33,7 @@ func TestValidate(t *testing.T) {
 	f(func(c *Config) { c.SchemaRegistryURL = nil }, "-schema-registry-url")
 	f(func(c *Config) { c.Topic = "a b" }, "-topic")
 	f(func(c *Config) { c.Topic = "{symbol}{symbol}" }, "-topic")
+	f(func(c *Config) { c.RotationInterval = 24 * time.Hour }, "-rotation-interval 24h0m0s")
 	f(func(c *Config) { c.PingInterval = 29 * time.Second }, "-ping-interval 29s")
 	f(func(c *Config) { c.PongTimeout = time.Hour }, "-pong-timeout 1h")
 	f(func(c *Config) { c.SerializerCacheSize = 101 }, "-serializer-cache-size 101")

@@ -93,8 +93,9 @@ func (l *lane) forget(n int) {
 }
 
 const (
-	// silentLeast is the shortest silence of a stream that is looked into.
-	silentLeast = 30 * time.Second
+	// silentLeast is the shortest silence of a stream that is looked into: longer
+	// than a whole session may be silent, which is found without asking.
+	silentLeast = 40 * time.Second
 	// silentFactor is how many times its usual pause a stream may be silent
 	// before it is looked into: with trades at random, one pause in some
 	// hundred million is that long.

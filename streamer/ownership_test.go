@@ -294,3 +294,29 @@ func TestBrokerTrouble(t *testing.T) {
 	f("slow answers", stalled(0, 4*time.Second))
 	f("answers later than a transaction may last", stalled(8*time.Second, 14*time.Second))
 }
+
+// A hole that is older than the limit is declared, with its ids, and what came
+// after it is not kept waiting.
+func TestOldHoleIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{rate: 5, symbols: []string{"BTCUSDT"}, config: func(c *Config) { c.BackfillMaxAge = 10 * time.Minute }})
+		r.start()
+		time.Sleep(time.Minute)
+		r.drain()
+		time.Sleep(30 * time.Minute)
+		r.startStreamer()
+		r.waitFor("ready again", 30*time.Second, r.ready)
+		time.Sleep(time.Minute)
+		r.exchange.StopPublishing()
+		r.waitFor("caught up", time.Minute, r.caughtUp)
+		lost, owed := r.metric("binance_trades_lost_total"), float64(20*60*5)
+		if lost < 0.9*owed || lost > 1.1*owed {
+			t.Errorf("%v trades declared lost of about %v older than ten minutes", lost, owed)
+		}
+		if text := r.log.String(); !strings.Contains(text, "older than -backfill-max-age") {
+			t.Errorf("the log does not say so:\n%s", text)
+		}
+		r.drain()
+		r.close()
+	})
+}

@@ -154,8 +154,9 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 		c.Log.Warn("the exchange's certificate is NOT verified: anyone on the way can read and change trades")
 	}
 	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
-		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout, Seed: c.Seed,
-		Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject})
+		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout,
+		RotationInterval: c.RotationInterval, Seed: c.Seed, Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject,
+		LastID: func(slot int) int64 { return p.intake.lanes[slot].lastID.Load() }, Newest: p.history.Newest})
 	p.intake = &intake{feed: p.feed, recent: p.recent, metrics: s.metrics}
 	for slot, symbol := range symbols {
 		topic := c.topicOf(symbol)

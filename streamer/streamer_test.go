@@ -246,10 +246,54 @@ func TestQuietStreamIsAskedAbout(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		r.exchange.StopPublishing() // these five seconds are on no stream that we will ever read
 		<-injection.Done()
-		r.finish(30 * time.Second)
-		if r.metric("binance_trades_backfilled_total") == 0 && !strings.Contains(r.log.String(), "session ended: silent") {
-			t.Errorf("the session did not end:\n%s", r.log)
+		r.waitFor("caught up", 30*time.Second, r.caughtUp)
+		if r.metric("binance_trades_backfilled_total") == 0 || !strings.Contains(r.log.String(), "session ended: silent") {
+			t.Errorf("the session did not end, or nothing was fetched:\n%s", r.log)
 		}
+		r.finish(time.Second)
+	})
+}
+
+// One stream that delivers nothing while the others go on is found by its own
+// rhythm and the exchange's word, and its session replaced while it works.
+func TestSilentStreamIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{})
+		r.start()
+		time.Sleep(30 * time.Second)
+		injection, err := r.exchange.Begin(fakebinance.Fault{Kind: fakebinance.KindSilentStream, Target: fakebinance.TargetOpen, For: 5 * time.Minute,
+			Settings: map[string]string{"symbol": "BTCUSDT"}})
+		r.must(err)
+		time.Sleep(silentLeast + 5*time.Second)
+		if got := r.metric("binance_connection_rotations_total{reason=\"silent_stream\"}"); got != 1 {
+			t.Errorf("%v rotations for a silent stream, want 1; the log:\n%s", got, r.log)
+		}
+		if got := r.metric("binance_reconnects_total"); got != 0 {
+			t.Errorf("%v reconnects", got)
+		}
+		<-injection.Done()
+		r.finish(10 * time.Second)
+	})
+}
+
+// A market that stands still for ten minutes is no reason to cut anything.
+func TestHaltCutsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{})
+		r.start()
+		time.Sleep(time.Minute)
+		r.exchange.StopPublishing()
+		time.Sleep(10 * time.Minute)
+		if cut := r.metric("binance_reconnects_total") + r.metric("binance_connection_rotations_total"); cut != 0 {
+			t.Errorf("%v sessions were cut or replaced", cut)
+		}
+		if halted := r.metric("binance_symbol_halted"); halted != 3 {
+			t.Errorf("%v symbols are known to be halted, want 3", halted)
+		}
+		if asked := r.metric("streamer_trades_total"); asked == 0 || !r.ready() {
+			t.Error("not ready during a halt")
+		}
+		r.finish(time.Second)
 	})
 }
 
@@ -289,7 +333,7 @@ func TestUntrustedCertificateIsRefused(t *testing.T) {
 
 func TestUnverifiedTLSIsLoud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := world(t, options{rate: 1, config: func(c *Config) { c.TLSCAFile, c.TLSVerify = "", false }})
+		r := world(t, options{rate: 1, config: func(c *Config) { c.TLSCAFile, c.TLSVerify, c.HeartbeatInterval = "", false, 2*time.Second }})
 		r.start()
 		if got := r.metric("binance_tls_verify"); got != 0 {
 			t.Errorf("binance_tls_verify = %v", got)

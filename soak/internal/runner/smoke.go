@@ -18,12 +18,12 @@ var smoke = template{
 		plan.Subject.Settings = map[string]string{
 			// As fast as the streamer allows, so that a ping timeout fits into
 			// minutes. Real times are in its defaults.
-			"STREAMER_PING_INTERVAL": "30s",
-			"STREAMER_PONG_TIMEOUT":  "5s",
-			"STREAMER_STALE_TIMEOUT": "30s",
-			"STREAMER_COMMIT_INTERVAL":        "50ms",
-			"STREAMER_DRAIN_TIMEOUT": "30s",
-			"STREAMER_LOG_FORMAT":    "json",
+			"STREAMER_PING_INTERVAL":   "30s",
+			"STREAMER_PONG_TIMEOUT":    "5s",
+			"STREAMER_STALE_TIMEOUT":   "30s",
+			"STREAMER_COMMIT_INTERVAL": "50ms",
+			"STREAMER_DRAIN_TIMEOUT":   "30s",
+			"STREAMER_LOG_FORMAT":      "json",
 		}
 		plan.Subject.TimeUnit = "microsecond"
 		plan.Phases = []soak.Phase{

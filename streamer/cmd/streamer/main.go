@@ -80,6 +80,7 @@ func command(status *int) *cli.Command {
 			text("rest-url", "REST server, where missing trades are fetched", &c.RESTURL),
 			&cli.BoolFlag{Name: "tls-verify", Usage: "verify the exchange's certificate", Value: c.TLSVerify, Destination: &c.TLSVerify, Sources: env("tls-verify")},
 			text("tls-ca-file", "PEM file of authorities to trust in place of the system's", &c.TLSCAFile),
+			duration("rotation-interval", "between planned replacements of a session, 5s to 23h", &c.RotationInterval),
 			duration("ping-interval", "between pings on a session, 30s to 10m", &c.PingInterval),
 			duration("pong-timeout", "for the answer to a ping, 5s to 1m", &c.PongTimeout),
 			duration("stale-timeout", "without any bytes, after which a session is dead", &c.StaleTimeout),

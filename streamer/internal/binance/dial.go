@@ -42,6 +42,12 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the exchange answered %d %s", r.Status, http.StatusText(r.Status))
 }
 
+// streamName is the stream of symbol's trades as a URL has it. A symbol may have
+// letters beyond ASCII, each of which takes up to nine characters there.
+func streamName(symbol string) string {
+	return url.QueryEscape(strings.ToLower(symbol)) + "@trade"
+}
+
 // streamURL is base with the trade streams of symbols. Streams in the URL cost
 // none of the few messages that a client may send.
 func streamURL(base string, symbols []string) string {
@@ -52,8 +58,7 @@ func streamURL(base string, symbols []string) string {
 		if i > 0 {
 			b.WriteByte('/')
 		}
-		b.WriteString(url.QueryEscape(strings.ToLower(symbol)))
-		b.WriteString("@trade")
+		b.WriteString(streamName(symbol))
 	}
 	b.WriteString("&timeUnit=MICROSECOND")
 	return b.String()

@@ -14,13 +14,12 @@ package binance
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -34,31 +33,39 @@ const (
 	// batchesPerSession is how many batches a session has in all: one being
 	// filled, one being worked on, the rest on their way.
 	batchesPerSession = 6
-	// Backoff after a session that failed: the first delay and the largest.
-	backoffFirst = time.Second
-	backoffMax   = time.Minute
-	// settledAfter is how long a session must have lived for the next failure
-	// to count as the first again. So sessions that work and are cut come back
-	// within a second, and ones that end at once stay far below the 300
-	// connects in five minutes that the exchange allows (Binance:
-	// web-socket-streams.md).
-	settledAfter = 10 * time.Second
+	// connectsPerWindow is how often an address may try to connect within
+	// connectWindow (Binance: web-socket-streams.md). All groups together stay
+	// below it, whenever the window begins: connectBurst at once, and then so
+	// few that both sum up to less.
+	connectsPerWindow = 300
+	connectWindow     = 5 * time.Minute
+	connectBurst      = 50
+	connectReserve    = 10 // for others behind the same address
 )
 
 // Options are what a Feed needs. All fields are required.
 type Options struct {
 	Symbols      []string // upper case
-	URLs         []string // of the stream servers, tried in turn, such as wss://stream.binance.com:9443
+	URLs         []string // of the stream servers, best first, such as wss://stream.binance.com:9443
 	Dial         DialFunc
 	TLS          *tls.Config
 	PingInterval time.Duration
 	PongTimeout  time.Duration
 	StaleTimeout time.Duration
-	Seed         uint64 // of the jitter
-	Metrics      *Metrics
-	Log          *slog.Logger
+	// RotationInterval is the time between planned replacements of a session,
+	// counted from the start of the feed; 0: only for other reasons.
+	RotationInterval time.Duration
+	Seed             uint64 // of the jitter
+	Metrics          *Metrics
+	Log              *slog.Logger
 	// Rejected is told of each frame that was not taken; it must not keep it.
 	Rejected func(why string, frame []byte)
+	// LastID returns the highest id known of the symbol in slot, 0 for none.
+	// It is called from several goroutines.
+	LastID func(slot int) int64
+	// Newest returns the newest trade that the exchange has of the symbol in
+	// slot; ok is false when it has none. It is called from several goroutines.
+	Newest func(ctx context.Context, slot int) (t Trade, ok bool, err error)
 }
 
 // Batch is what came off one session in one go.
@@ -83,25 +90,38 @@ func (b *Batch) Release() {
 
 // Feed keeps sessions open and merges what they bring.
 type Feed struct {
-	options Options
-	batches chan *Batch
-	number  atomic.Int64 // of the newest session
-	open    atomic.Int64 // sessions now open
-	groups  []group
-}
-
-// group is the share of the symbols that one session carries.
-type group struct {
-	symbols []string
-	slots   []int
+	options   Options
+	batches   chan *Batch
+	number    atomic.Int64 // of the newest session
+	open      atomic.Int64 // groups that have a session
+	endpoints *endpoints
+	connects  *rate.Limiter
+	carriers  []*carrier
+	carrierOf []*carrier // by slot
 }
 
 // NewFeed returns a feed that does nothing until Run.
 func NewFeed(o Options) *Feed {
-	f := &Feed{options: o, groups: groups(o.Symbols)}
+	perWindow := connectsPerWindow - connectBurst - connectReserve
+	f := &Feed{options: o, endpoints: newEndpoints(o.URLs),
+		connects: rate.NewLimiter(rate.Limit(perWindow)/rate.Limit(connectWindow.Seconds()), connectBurst)}
 	// Unbuffered would do; two let a session go on while one batch is worked on.
 	f.batches = make(chan *Batch, 2)
+	for i, g := range groups(o.Symbols) {
+		c := newCarrier(f, i, g)
+		f.carriers = append(f.carriers, c)
+		for range g.slots {
+			f.carrierOf = append(f.carrierOf, c)
+		}
+	}
 	return f
+}
+
+// group is the share of the symbols that one session carries. Its slots are
+// consecutive.
+type group struct {
+	symbols []string
+	slots   []int
 }
 
 // groups divides symbols into as few sessions as the limits allow.
@@ -109,7 +129,7 @@ func groups(symbols []string) []group {
 	var all []group
 	length := 0
 	for slot, symbol := range symbols {
-		size := len(symbol) + len("@trade/")
+		size := len(streamName(symbol)) + len("/")
 		if len(all) == 0 || len(all[len(all)-1].symbols) == MaxStreams || length+size > maxURL {
 			all = append(all, group{})
 			length = 200 // the rest of the URL
@@ -126,123 +146,79 @@ func groups(symbols []string) []group {
 func (f *Feed) Batches() <-chan *Batch { return f.batches }
 
 // Connected tells whether every symbol is on an open session.
-func (f *Feed) Connected() bool { return f.open.Load() == int64(len(f.groups)) }
+func (f *Feed) Connected() bool { return f.open.Load() == int64(len(f.carriers)) }
+
+// Overlapping tells whether a second session streams the symbol in slot too:
+// what one of them has not brought the other may.
+func (f *Feed) Overlapping(slot int) bool { return f.carrierOf[slot].overlapping.Load() }
+
+// Suspect asks for another session in place of the one that carries slot,
+// whose stream seems to be silent though the symbol is traded. It never waits,
+// and is safe from any goroutine. A group is not rotated so more often than
+// once in five minutes; asking meanwhile has no effect.
+func (f *Feed) Suspect(slot int) {
+	select {
+	case f.carrierOf[slot].suspected <- struct{}{}:
+	default:
+	}
+}
 
 // Run keeps the sessions open until ctx ends, and returns nil when all are closed.
 func (f *Feed) Run(ctx context.Context) error {
 	var running errgroup.Group
-	for i, g := range f.groups {
+	start := time.Now()
+	for _, c := range f.carriers {
 		running.Go(func() error {
-			f.keep(ctx, i, g)
+			c.run(ctx, start)
 			return nil
 		})
 	}
 	return running.Wait()
 }
 
-// keep opens one session after another for g. It never gives up.
-func (f *Feed) keep(ctx context.Context, index int, g group) {
-	jitter := rand.New(rand.NewPCG(f.options.Seed, uint64(index)))
-	free := make(chan *Batch, batchesPerSession)
-	for range batchesPerSession {
-		free <- &Batch{Trades: make([]Trade, 0, batchSize), home: free}
-	}
-	for failures, url := 0, 0; ; {
-		base := f.options.URLs[url%len(f.options.URLs)]
-		began := time.Now()
-		reason, err := f.session(ctx, base, g, free)
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(began) >= settledAfter {
-			failures = 0
-		}
-		delay := backoff(jitter, failures, err)
-		failures++
-		f.options.Metrics.ReconnectDelay.Set(delay.Seconds())
-		if err != nil {
-			url++
-			f.options.Metrics.ConnectionErrors.Inc()
-			f.options.Log.Warn("no session: "+err.Error(), "url", base, "retry_in", delay)
-		} else {
-			f.options.Metrics.Reconnects.WithLabelValues(string(reason.Kind)).Inc()
-			f.options.Log.Warn("session ended: "+reason.String(), "url", base, "lived", time.Since(began).Round(time.Millisecond), "retry_in", delay)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(delay):
-		}
-	}
+// opening is what came of an attempt to open a session: a session or an error.
+type opening struct {
+	session  *session
+	endpoint int
+	err      error
 }
 
-// session opens one session and reads it to its end.
-func (f *Feed) session(ctx context.Context, base string, g group, free chan *Batch) (EndReason, error) {
+// dial opens a session for g, which its caller has to run. It waits while too
+// many were tried of late.
+func (f *Feed) dial(ctx context.Context, g group, free <-chan *Batch) opening {
+	if err := f.connects.Wait(ctx); err != nil {
+		return opening{err: err}
+	}
 	o := &f.options
-	conn, wire, err := dial(ctx, o, streamURL(base, g.symbols))
+	at := f.endpoints.choose(time.Now())
+	url := o.URLs[at]
+	conn, wire, err := dial(ctx, o, streamURL(url, g.symbols))
 	if err != nil {
-		return EndReason{}, err
+		return opening{endpoint: at, err: err}
 	}
 	number := f.number.Add(1)
 	s := &session{
-		number: number, slots: g.slots, conn: conn, wire: wire, options: o, decoder: newDecoder(o.Symbols),
+		number: number, endpoint: at, slots: g.slots, conn: conn, wire: wire, options: o, decoder: newDecoder(o.Symbols),
 		log: o.Log.With("session", number), out: f.batches, free: free,
-		frame: make([]byte, 0, initialFrameSize), epoch: time.Now(),
+		frame: make([]byte, 0, initialFrameSize), opened: time.Now(),
+		pinged: make(chan struct{}, 1), over: make(chan struct{}), onAlive: func() { f.endpoints.succeeded(at) },
+		heard: make([]atomic.Bool, len(g.slots)), complete: make(chan struct{}), known: make([]int64, len(g.slots)),
 	}
 	wire.session = s
-	s.log.Info("session opened", "url", base, "streams", len(g.symbols))
-	if err := s.announce(ctx); err != nil {
-		conn.Close()
-		return EndReason{}, err
+	s.unheard.Store(int32(len(g.slots)))
+	// Before anything is read on it: what is known now, others brought.
+	for i, slot := range g.slots {
+		s.known[i] = o.LastID(slot)
 	}
-	o.Metrics.Status.Set(boolean(f.open.Add(1) == int64(len(f.groups))))
-	reason := s.run(ctx)
-	f.open.Add(-1)
-	o.Metrics.Status.Set(0)
-	o.Metrics.Lifetime.Observe(time.Since(s.epoch).Seconds())
-	return reason, nil
+	s.log.Info("session opened", "url", url, "streams", len(g.symbols))
+	return opening{session: s, endpoint: at}
 }
 
-// announce tells the pipeline which streams begin anew, so that it can look
-// for what was missed on a stream that stays quiet.
-func (s *session) announce(ctx context.Context) error {
-	if err := s.refill(ctx); err != nil {
-		return err
+// opened counts the groups that have a session; by is 1 or -1.
+func (f *Feed) opened(by int64) {
+	status := 0.0
+	if f.open.Add(by) == int64(len(f.carriers)) {
+		status = 1
 	}
-	s.batch.Opened = s.slots
-	return s.hand(ctx)
+	f.options.Metrics.Status.Set(status)
 }
-
-// backoff is how long to wait after the given number of failures before: full
-// jitter below a limit that doubles, so that many clients of a server that
-// comes back do not come back at once. A refusal that names a time, or that
-// will not change soon, is waited for longer.
-func backoff(jitter *rand.Rand, failures int, err error) time.Duration {
-	limit := backoffMax
-	if failures < 6 {
-		limit = min(backoffMax, backoffFirst<<failures)
-	}
-	delay := time.Duration(jitter.Int64N(int64(limit)) + 1)
-	var refused *refusal
-	if errors.As(err, &refused) {
-		switch refused.Status {
-		case 403, 418, 429, 451:
-			delay += backoffMax
-		}
-		delay = max(delay, refused.RetryAfter)
-	}
-	return delay
-}
-
-func boolean(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// Overlapping tells whether a second session of the symbol in slot is open.
-func (f *Feed) Overlapping(slot int) bool { return false }
-
-// Suspect asks for the session of the symbol in slot to be replaced.
-func (f *Feed) Suspect(slot int) {}

@@ -7,6 +7,7 @@ type Metrics struct {
 	Status           prometheus.Gauge
 	Errors           *prometheus.CounterVec // by error_type
 	Reconnects       *prometheus.CounterVec // by reason
+	Rotations        *prometheus.CounterVec // by reason
 	ConnectionErrors prometheus.Counter
 	ReconnectDelay   prometheus.Gauge
 	Lifetime         prometheus.Histogram
@@ -23,6 +24,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "binance_message_errors_total", Help: "Frames that were not taken, by why."}, []string{"error_type"}),
 		Reconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "binance_reconnects_total", Help: "Sessions that ended unplanned, by why."}, []string{"reason"}),
+		Rotations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "binance_connection_rotations_total", Help: "Sessions that were replaced while they worked, by why."}, []string{"reason"}),
 		ConnectionErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "binance_connection_errors_total", Help: "Attempts to open a session that did not succeed."}),
 		ReconnectDelay: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -35,6 +38,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		PongTimeouts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "binance_pong_timeouts_total", Help: "Pings of ours that were not answered in time."}),
 	}
-	r.MustRegister(m.Status, m.Errors, m.Reconnects, m.ConnectionErrors, m.ReconnectDelay, m.Lifetime, m.LastPong, m.PongTimeouts)
+	r.MustRegister(m.Status, m.Errors, m.Reconnects, m.Rotations, m.ConnectionErrors, m.ReconnectDelay, m.Lifetime, m.LastPong, m.PongTimeouts)
 	return m
 }

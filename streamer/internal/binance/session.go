@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +17,6 @@ const (
 	// frameLimit is the largest frame taken. A trade is under 250 bytes; the
 	// largest streams of the exchange send some hundreds of KB.
 	frameLimit = 1 << 20
-	// goodbyeTimeout bounds the courtesy of a close frame on a session that we
-	// end ourselves; the answer is not waited for.
-	goodbyeTimeout = 250 * time.Millisecond
 )
 
 // EndKind is why a session ended: a value of the label reason.
@@ -28,25 +24,31 @@ type EndKind string
 
 const (
 	EndStop     EndKind = "stop"     // we were told to end
-	EndShutdown EndKind = "shutdown" // the server announced that it leaves
+	EndRotation EndKind = "rotation" // another session has taken its place
+	EndBad      EndKind = "bad"      // it was to take the place of another and missed trades
+	EndShutdown EndKind = "shutdown" // the server left, as it had announced
 	EndClosed   EndKind = "closed"   // a close frame came
 	EndNoPong   EndKind = "no_pong"  // our ping went unanswered
 	EndSilent   EndKind = "silent"   // nothing came for the stale timeout
 	EndRead     EndKind = "read"     // the connection broke
 )
 
+// ours tells that we ended the session, in order, though it worked.
+func (k EndKind) ours() bool { return k == EndStop || k == EndRotation || k == EndBad }
+
 // EndReason is why a session ended, with what is known about it.
 type EndReason struct {
 	Kind  EndKind
-	Code  int   // of the close frame, if one came
-	Cause error // of a broken connection; its text, of a close frame
+	Code  int    // of the close frame, if one came
+	Text  string // of the close frame
+	Cause error  // of a broken connection
 }
 
 // String says it in one phrase for the log.
 func (r EndReason) String() string {
 	switch {
-	case r.Kind == EndClosed:
-		return fmt.Sprintf("closed by the exchange with code %d: %v", r.Code, r.Cause)
+	case r.Code != 0:
+		return fmt.Sprintf("%s: close frame %d %q", r.Kind, r.Code, r.Text)
 	case r.Cause != nil:
 		return fmt.Sprintf("%s: %v", r.Kind, r.Cause)
 	default:
@@ -55,69 +57,100 @@ func (r EndReason) String() string {
 }
 
 // session is one connection to the exchange, from dial to end. One goroutine
-// reads it and decodes; another watches that it is alive and cuts it when it
-// is not.
+// reads it and decodes; another, the watch, writes to it, sees that it is alive
+// and cuts it when it is not.
 type session struct {
-	number  int64
-	slots   []int // of the symbols that it streams
-	conn    *websocket.Conn
-	wire    *tap
-	options *Options
-	decoder *decoder
-	log     *slog.Logger
+	number   int64
+	endpoint int   // position of its URL
+	slots    []int // of the symbols that it streams
+	conn     *websocket.Conn
+	wire     *tap
+	options  *Options
+	decoder  *decoder
+	log      *slog.Logger
 
 	out   chan<- *Batch
 	free  <-chan *Batch
 	batch *Batch // being filled; nil only while waiting for a free one
 	frame []byte // of the last frame read, used again
 
-	epoch    time.Time // what the durations below count from, on the steady clock
+	opened   time.Time // what the durations below count from, on the steady clock
 	lastRead atomic.Int64
-	pongs    atomic.Int64 // number of the newest ping that was answered
-	blocked  atomic.Bool  // the reader waits for the pipeline, not for the wire
+	pongs    atomic.Int64           // number of the newest ping that was answered
+	blocked  atomic.Bool            // the reader waits for the pipeline, not for the wire
+	owed     atomic.Pointer[string] // payload of the server's newest ping, to be answered
+	pinged   chan struct{}          // holds a token when owed was set
+	over     chan struct{}          // closed when the reader has ended
 	ended    atomic.Pointer[EndReason]
+	cancel   context.CancelFunc // ends it
+
+	// What it showed so far; the functions are called by the reader.
+	onAlive  func() // the first frame came
+	onNotice func() // the server announced that it leaves
+	alive    bool   // the reader's
+	leaving  atomic.Bool
+
+	// Which of its streams have delivered, by position in slots.
+	heard        []atomic.Bool
+	unheard      atomic.Int32
+	complete     chan struct{} // closed when all have
+	firstEventAt atomic.Int64  // of the first trade of all; 0: none yet
+	known        []int64       // highest ids known before it was read; 0: none
 }
 
 // run reads until the session ends, for whatever reason, and returns it. The
 // connection is closed and both goroutines are gone when it returns.
 func (s *session) run(ctx context.Context) EndReason {
-	ctx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		s.watch(ctx)
 	}()
-	s.cut(endOf(s.read(ctx)))
-	cancel()
+	reason := s.endOf(s.read(ctx))
+	if s.ended.CompareAndSwap(nil, &reason) && reason.Code == 0 {
+		s.wire.Close()
+	}
+	close(s.over)
+	s.cancel()
 	<-watched
+	if s.ended.Load() == &reason && reason.Code != 0 {
+		s.bye() // the answer that the peer waits for
+	}
+	s.wire.Close()
 	return *s.ended.Load()
 }
 
 // endOf is what an error of the reader says about the end, when nobody cut
 // the session before.
-func endOf(err error) EndReason {
+func (s *session) endOf(err error) EndReason {
+	reason := EndReason{Kind: EndRead, Cause: err}
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
-		return EndReason{Kind: EndClosed, Code: closed.Code, Cause: errors.New(strconv.Quote(closed.Text))}
+		reason = EndReason{Kind: EndClosed, Code: closed.Code, Text: closed.Text}
 	}
-	return EndReason{Kind: EndRead, Cause: err}
+	if s.leaving.Load() {
+		reason.Kind = EndShutdown
+	}
+	return reason
 }
 
-// cut ends the session from outside the reader. The first reason counts. The
-// socket is closed at once: a peer that does not answer pings will not answer
-// a close frame either.
-func (s *session) cut(reason EndReason) {
-	if s.ended.CompareAndSwap(nil, &reason) {
-		s.wire.Close()
-	}
+// leave ends the session in order, from outside. It does not wait.
+func (s *session) leave(kind EndKind) {
+	s.ended.CompareAndSwap(nil, &EndReason{Kind: kind})
+	s.cancel()
 }
 
 // read takes frames off the wire until it breaks.
 func (s *session) read(ctx context.Context) error {
 	s.conn.SetReadLimit(frameLimit)
 	s.conn.SetPongHandler(s.pong)
+	s.conn.SetPingHandler(s.ping)
+	s.conn.SetCloseHandler(func(int, string) error { return nil }) // run answers
 	s.wire.beforeRead = func() error { return s.hand(ctx) }
 	defer s.giveUp()
+	if err := s.announce(ctx); err != nil {
+		return err
+	}
 	for {
 		kind, r, err := s.conn.NextReader()
 		if err != nil {
@@ -129,6 +162,24 @@ func (s *session) read(ctx context.Context) error {
 		if err := s.take(ctx, kind == websocket.TextMessage); err != nil {
 			return err
 		}
+	}
+}
+
+// announce tells the pipeline which streams begin anew, so that it can look
+// for what was missed on a stream that stays quiet.
+func (s *session) announce(ctx context.Context) error {
+	if err := s.refill(ctx); err != nil {
+		return err
+	}
+	s.batch.Opened = s.slots
+	return s.hand(ctx)
+}
+
+// live notes that the server works: a frame came.
+func (s *session) live() {
+	if !s.alive {
+		s.alive = true
+		s.onAlive()
 	}
 }
 
@@ -163,9 +214,12 @@ func (s *session) take(ctx context.Context, isText bool) error {
 	if isText {
 		k, why = s.decoder.decode(s.frame, t)
 	}
-	metrics := s.options.Metrics
+	s.live()
 	switch k {
 	case kindTrade:
+		if s.unheard.Load() > 0 {
+			s.hear(t)
+		}
 		t.ReceivedAt = s.wire.readAt
 		s.batch.Trades = trades[:len(trades)+1]
 		if len(s.batch.Trades) == cap(s.batch.Trades) {
@@ -176,10 +230,12 @@ func (s *session) take(ctx context.Context, isText bool) error {
 		s.log.Debug("answer from the exchange", "frame", string(s.frame))
 	case kindShutdown:
 		s.batch.Control++
-		s.cut(EndReason{Kind: EndShutdown})
+		if s.leaving.CompareAndSwap(false, true) {
+			s.onNotice()
+		}
 	case kindRejected:
 		s.batch.Rejected++
-		metrics.Errors.WithLabelValues(string(why)).Inc()
+		s.options.Metrics.Errors.WithLabelValues(string(why)).Inc()
 		s.options.Rejected(string(why), s.frame)
 	}
 	return nil
@@ -231,7 +287,7 @@ func (s *session) refill(ctx context.Context) error {
 // unblock restarts the clock of silence: while the reader waited for the
 // pipeline it could not have heard anything.
 func (s *session) unblock() {
-	s.lastRead.Store(int64(time.Since(s.epoch)))
+	s.lastRead.Store(int64(time.Since(s.opened)))
 	s.blocked.Store(false)
 }
 
@@ -242,73 +298,6 @@ func (s *session) giveUp() {
 	if s.batch != nil {
 		s.batch.Release()
 		s.batch = nil
-	}
-}
-
-// pong notes an answer to the ping of the same number.
-func (s *session) pong(payload string) error {
-	if n, err := strconv.ParseInt(payload, 10, 64); err == nil && n > s.pongs.Load() {
-		s.pongs.Store(n)
-		s.options.Metrics.LastPong.SetToCurrentTime()
-	}
-	return nil
-}
-
-// watch sends pings and cuts the session when one is not answered in time,
-// when nothing at all was read for the stale timeout, or when ctx ends.
-func (s *session) watch(ctx context.Context) {
-	now := func() time.Duration { return time.Since(s.epoch) }
-	var sent int64 // number of the newest ping
-	nextPing, pongDue := s.options.PingInterval, time.Duration(0)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		wake := min(nextPing, time.Duration(s.lastRead.Load())+s.options.StaleTimeout)
-		if pongDue > 0 {
-			wake = min(wake, pongDue)
-		}
-		timer.Reset(max(wake-now(), time.Millisecond))
-		select {
-		case <-ctx.Done():
-			if s.ended.Load() != nil {
-				return
-			}
-			deadline := time.Now().Add(goodbyeTimeout)
-			bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-			_ = s.conn.WriteControl(websocket.CloseMessage, bye, deadline) // a courtesy: the end does not depend on it
-			s.cut(EndReason{Kind: EndStop})
-			return
-		case <-timer.C:
-		}
-		if s.blocked.Load() {
-			// The reader is not reading, so neither silence nor a missing pong
-			// means anything. Look again when it could have.
-			pongDue = 0
-			s.lastRead.Store(int64(now()))
-			nextPing = max(nextPing, now()+time.Second)
-			continue
-		}
-		if s.pongs.Load() == sent {
-			pongDue = 0
-		}
-		switch at := now(); {
-		case pongDue > 0 && at >= pongDue:
-			s.options.Metrics.PongTimeouts.Inc()
-			s.cut(EndReason{Kind: EndNoPong, Cause: fmt.Errorf("ping %d unanswered for %v", sent, s.options.PongTimeout)})
-			return
-		case at >= time.Duration(s.lastRead.Load())+s.options.StaleTimeout:
-			s.cut(EndReason{Kind: EndSilent, Cause: fmt.Errorf("nothing received for %v", s.options.StaleTimeout)})
-			return
-		case at >= nextPing:
-			sent++
-			nextPing += s.options.PingInterval
-			pongDue = at + s.options.PongTimeout
-			deadline := time.Now().Add(s.options.PongTimeout)
-			if err := s.conn.WriteControl(websocket.PingMessage, strconv.AppendInt(nil, sent, 10), deadline); err != nil {
-				s.cut(EndReason{Kind: EndRead, Cause: fmt.Errorf("send ping %d: %w", sent, err)})
-				return
-			}
-		}
 	}
 }
 
@@ -332,7 +321,7 @@ func (t *tap) Read(p []byte) (int, error) {
 		now := time.Now()
 		t.readAt = now.UnixMicro()
 		if t.session != nil {
-			t.session.lastRead.Store(int64(now.Sub(t.session.epoch)))
+			t.session.lastRead.Store(int64(now.Sub(t.session.opened)))
 		}
 	}
 	return n, err

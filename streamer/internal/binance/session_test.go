@@ -6,10 +6,8 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -91,6 +89,8 @@ func feedOf(wire []byte, times int, rejected func(string, []byte)) *Feed {
 		},
 		PingInterval: time.Hour, PongTimeout: time.Hour, StaleTimeout: time.Hour,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Rejected: rejected,
+		LastID: func(int) int64 { return 0 },
+		Newest: func(context.Context, int) (Trade, bool, error) { return Trade{}, false, nil },
 	})
 }
 
@@ -126,11 +126,11 @@ func TestSessionKeepsOnAfterRejects(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	f := func(count, length int) {
+	f := func(count, length int, letter string) {
 		t.Helper()
 		symbols := make([]string, count)
 		for i := range symbols {
-			symbols[i] = strings.Repeat("A", length)
+			symbols[i] = strings.Repeat(letter, length)
 		}
 		next := 0
 		for _, g := range groups(symbols) {
@@ -151,30 +151,11 @@ func TestGroups(t *testing.T) {
 			t.Errorf("%d of %d symbols are in a session", next, count)
 		}
 	}
-	f(1, 7)
-	f(400, 8)
-	f(1025, 1)
-	f(3000, 12)
-}
-
-func TestBackoff(t *testing.T) {
-	jitter := rand.New(rand.NewPCG(1, 2))
-	broken := errors.New("connection refused")
-	for failures := range 1000 {
-		limit := backoffMax
-		if failures < 6 {
-			limit = min(limit, time.Second<<failures)
-		}
-		if d := backoff(jitter, failures, broken); d <= 0 || d > limit {
-			t.Fatalf("after %d failures: %v, limit %v", failures, d, limit)
-		}
-	}
-	if d := backoff(jitter, 0, &refusal{Status: 429, RetryAfter: 5 * time.Minute}); d < 5*time.Minute {
-		t.Errorf("a refusal for five minutes is tried again after %v", d)
-	}
-	if d := backoff(jitter, 0, &refusal{Status: 451}); d < time.Minute {
-		t.Errorf("a country that is shut out tries again after %v", d)
-	}
+	f(1, 7, "A")
+	f(400, 8, "A")
+	f(1025, 1, "A")
+	f(3000, 12, "A")
+	f(300, 20, "\u5e01") // nine characters each in a URL
 }
 
 // BenchmarkSession reads trades off a connection and hands them on: websocket

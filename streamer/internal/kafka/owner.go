@@ -312,9 +312,11 @@ func (o *Owner) Close() {
 	o.client.Close()
 }
 
-// Fenced tells whether err says that somebody else has taken the partition.
+// Fenced tells whether err says that somebody else has taken the partition. A
+// commit whose transaction the next owner has aborted already is told that there
+// is none.
 func Fenced(err error) bool {
-	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.FencedInstanceID)
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState)
 }
 
 // retries counts the produce requests that got no answer and are sent again.

@@ -1,0 +1,324 @@
+package fakebinance
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"steadfeed/fakebinance/memnet"
+)
+
+// seen is what one session got: the ids of each symbol in order of arrival,
+// frames that are no trade, and how it ended.
+type seen struct {
+	ids   map[string][]int64
+	other []string
+	ended error
+}
+
+// collect opens a session over two symbols and gathers what comes on it until
+// the returned function is called, which closes it.
+func (b *faultBench) collect(path string) func() seen {
+	client := dialOver(b.t, b.server, path, b.network)
+	done := make(chan seen, 1)
+	go func() {
+		got := seen{ids: map[string][]int64{}}
+		for {
+			kind, frame, err := client.ReadMessage()
+			if err != nil {
+				got.ended = err
+				done <- got
+				return
+			}
+			// A map, as keys that differ by case only are different ones.
+			var trade map[string]any
+			_ = json.Unmarshal(frame, &trade) // what can't be read is no trade
+			id, isID := trade["t"].(float64)
+			if kind != websocket.TextMessage || trade["e"] != "trade" || !isID || trade["p"] == "0.00000000" {
+				got.other = append(got.other, string(frame))
+				continue
+			}
+			symbol := trade["s"].(string)
+			got.ids[symbol] = append(got.ids[symbol], int64(id))
+		}
+	}()
+	return func() seen {
+		client.Close()
+		return <-done
+	}
+}
+
+// bySymbols runs a test with two symbols in virtual time.
+func bySymbols(t *testing.T, test func(*testing.T, *faultBench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		network := memnet.New()
+		network.SetLatency(737 * time.Microsecond)
+		listener, err := network.Listen("127.0.0.1:9443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newFaultBench(t, Options{Source: newTestMarket(t, 20, "BTCUSDT", "ETHUSDT"), Listener: listener})
+		b.network = network
+		test(t, b)
+	})
+}
+
+// tampered runs a fault for a minute between two calm ones, and returns what a
+// session that was there all the time has seen. Another session that opens
+// while it lasts sees every trade in order, and so does the ledger.
+func tampered(t *testing.T, f Fault, text string, check func(t *testing.T, got seen)) {
+	t.Helper()
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		end := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Minute)
+		injection := b.begin(f)
+		clean := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Minute)
+		proven(t, injection.End(), 1, text)
+		healed := map[string]int64{}
+		for _, symbol := range []string{"BTCUSDT", "ETHUSDT"} {
+			healed[symbol] = b.server.Ledger().lastID(symbol)
+		}
+		time.Sleep(time.Minute)
+		got, other := end(), clean()
+		for symbol, ids := range other.ids {
+			if n := int64(len(ids)); n < 1000 || ids[n-1]-ids[0] != n-1 || len(other.other) != 0 {
+				t.Errorf("%s: a session that was not meant got %d trades from %d to %d and %d other frames", symbol, n, ids[0], ids[n-1], len(other.other))
+			}
+		}
+		for symbol, ids := range got.ids {
+			at := slices.Index(ids, healed[symbol]+2)
+			if at < 0 || ids[len(ids)-1]-ids[at] != int64(len(ids)-1-at) {
+				t.Errorf("%s is not healed", symbol)
+			}
+		}
+		check(t, got)
+	})
+}
+
+// oddities counts what is odd about a run of ids.
+func oddities(ids []int64) (missing, repeated, early int64) {
+	sorted := slices.Clone(ids)
+	slices.Sort(sorted)
+	unique := slices.Compact(slices.Clone(sorted))
+	missing = unique[len(unique)-1] - unique[0] + 1 - int64(len(unique))
+	repeated = int64(len(ids) - len(unique))
+	for i := 1; i < len(ids); i++ {
+		if ids[i] < ids[i-1] {
+			early++
+		}
+	}
+	return missing, repeated, early
+}
+
+func TestFaultSilentStream(t *testing.T) {
+	tampered(t, Fault{Kind: KindSilentStream}, "trades withheld", func(t *testing.T, got seen) {
+		if missing, _, _ := oddities(got.ids["BTCUSDT"]); missing < 800 {
+			t.Errorf("%d trades withheld", missing)
+		}
+		if missing, _, _ := oddities(got.ids["ETHUSDT"]); missing != 0 {
+			t.Errorf("%d trades of the other stream withheld", missing)
+		}
+	})
+	tampered(t, Fault{Kind: KindSilentStream, Settings: map[string]string{"symbol": "ETHUSDT"}}, "trades withheld", func(t *testing.T, got seen) {
+		if missing, _, _ := oddities(got.ids["ETHUSDT"]); missing < 800 {
+			t.Errorf("%d trades withheld", missing)
+		}
+	})
+}
+
+// A session that opens meanwhile can be the only one that is meant.
+func TestFaultSilentStreamOfNewSessions(t *testing.T) {
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		old := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Second)
+		injection := b.begin(Fault{Kind: KindSilentStream, Target: TargetAll, Settings: map[string]string{"sessions": "new"}})
+		fresh := b.collect("/ws/btcusdt@trade/ethusdt@trade")
+		time.Sleep(time.Minute)
+		proven(t, injection.End(), 2, "trades withheld")
+		for symbol, ids := range old().ids {
+			if missing, _, _ := oddities(ids); missing != 0 {
+				t.Errorf("%s: the old session misses %d trades", symbol, missing)
+			}
+		}
+		if got := fresh(); len(got.ids["BTCUSDT"]) != 0 || len(got.ids["ETHUSDT"]) == 0 {
+			t.Errorf("the new session got %d and %d trades", len(got.ids["BTCUSDT"]), len(got.ids["ETHUSDT"]))
+		}
+	})
+}
+
+func TestFaultGap(t *testing.T) {
+	tampered(t, Fault{Kind: KindGap}, "trades left out in ", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, repeated, early := oddities(ids); missing < 40 || missing > 400 || repeated != 0 || early != 0 {
+				t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+			}
+		}
+	})
+}
+
+func TestFaultRepeat(t *testing.T) {
+	tampered(t, Fault{Kind: KindRepeat}, "trades delivered twice", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, repeated, early := oddities(ids); missing != 0 || repeated < 20 || repeated > 200 || early != 0 {
+				t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+			}
+		}
+	})
+}
+
+func TestFaultSwap(t *testing.T) {
+	// The rate at which every other trade is held is the one that shows whether
+	// the last of them comes out at the end.
+	tampered(t, Fault{Kind: KindSwap, Settings: map[string]string{"every": "1"}}, "pairs delivered in the wrong order", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, repeated, early := oddities(ids); missing != 0 || repeated != 0 || early < 400 {
+				t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+			}
+		}
+	})
+}
+
+func TestFaultGarble(t *testing.T) {
+	for form, mark := range map[string]string{
+		"truncated": `{"e":"trade"`, "zero-price": `"p":"0.00000000"`, "wrong-type": `"t":"`, "binary": `"M":true}`,
+	} {
+		tampered(t, Fault{Kind: KindGarble, Settings: map[string]string{"as": form}}, "trades delivered as "+form, func(t *testing.T, got seen) {
+			var missing int64
+			for ids := range maps.Values(got.ids) {
+				m, repeated, early := oddities(ids)
+				missing += m
+				if repeated != 0 || early != 0 {
+					t.Errorf("%s: %d repeated, %d early", form, repeated, early)
+				}
+			}
+			if int64(len(got.other)) != missing || missing < 40 {
+				t.Errorf("%s: %d bad frames, %d trades missing", form, len(got.other), missing)
+			}
+			for _, frame := range got.other {
+				if !strings.Contains(frame, mark) {
+					t.Fatalf("%s: %s", form, frame)
+				}
+			}
+		})
+	}
+}
+
+func TestFaultServerShutdown(t *testing.T) {
+	for path, want := range map[string]string{
+		"/ws/btcusdt@trade":             `{"e":"serverShutdown","E":`,
+		"/stream?streams=btcusdt@trade": `{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":`,
+	} {
+		bySymbols(t, func(t *testing.T, b *faultBench) {
+			stays, leaves := b.collect(path), b.collect(path)
+			time.Sleep(time.Second)
+			injection := b.begin(Fault{Kind: KindServerShutdown, Target: TargetAll, Settings: map[string]string{"notice": "20s"}})
+			fresh := b.collect(path)
+			time.Sleep(19 * time.Second)
+			leaves()
+			b.record("", EndedByClient, "")
+			time.Sleep(2 * time.Second)
+			b.record(KindServerShutdown, EndedByFault, "1001")
+			got := stays()
+			var closed *websocket.CloseError
+			if !errors.As(got.ended, &closed) || closed.Code != websocket.CloseGoingAway {
+				t.Errorf("ended with %v", got.ended)
+			}
+			told := slices.DeleteFunc(got.other, func(frame string) bool { return !strings.Contains(frame, "serverShutdown") })
+			if len(told) != 1 || !strings.HasPrefix(told[0], want) {
+				t.Errorf("told %q", told)
+			}
+			proven(t, injection.End(), 3, "2 sessions told of a shutdown, 1 closed")
+			time.Sleep(time.Minute)
+			if b.server.status().Sessions != 1 {
+				t.Error("a session that opened meanwhile is closed too")
+			}
+			fresh()
+		})
+	}
+	// Healed before the notice is over, the sessions stay.
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		end := b.collect("/ws/btcusdt@trade")
+		time.Sleep(time.Second)
+		proven(t, b.begin(Fault{Kind: KindServerShutdown}).End(), 1, "1 session told of a shutdown, 0 closed")
+		time.Sleep(time.Minute)
+		if b.server.status().Sessions != 1 {
+			t.Error("closed after the end")
+		}
+		end()
+	})
+}
+
+func TestFaultPingStorm(t *testing.T) {
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		// Gorilla answers each ping: that is too much.
+		w := b.watch()
+		w.lives()
+		time.Sleep(2 * time.Second)
+		injection := b.begin(Fault{Kind: KindPingStorm})
+		var closed *websocket.CloseError
+		if err := w.ended(); !errors.As(err, &closed) || closed.Text != "Too many requests" {
+			t.Errorf("ended with %v", err)
+		}
+		b.record("", EndedByServer, "Too many requests")
+		proven(t, injection.End(), 1, "50 pings sent")
+		// Who answers the newest only has answered all.
+		calm := dialOver(t, b.server, "/ws/btcusdt@trade", b.network)
+		var newest atomic.Pointer[string]
+		calm.SetPingHandler(func(payload string) error { newest.Store(&payload); return nil })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				if _, _, err := calm.ReadMessage(); err != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Second)
+		injection = b.begin(Fault{Kind: KindPingStorm})
+		time.Sleep(time.Second)
+		if err := calm.WriteControl(websocket.PongMessage, []byte(*newest.Load()), time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		injection.End()
+		if s := b.server.open()[0]; s.PingsSent != 50 || s.PongsGot != 1 {
+			t.Errorf("%d pings, %d pongs", s.PingsSent, s.PongsGot)
+		}
+		time.Sleep(10 * time.Second)
+		calm.Close()
+		<-done
+		b.record("", EndedByClient, "")
+	})
+}
+
+func TestFaultHandshakeStatus(t *testing.T) {
+	b := newFaultBench(t, Options{})
+	w := b.watch()
+	w.lives()
+	injection := b.begin(Fault{Kind: KindHandshakeStatus, Settings: map[string]string{"status": "418", "retry_after": "120"}})
+	_, answer, err := websocket.DefaultDialer.Dial(b.server.WebSocketURL()+"/ws/btcusdt@trade", nil)
+	if !errors.Is(err, websocket.ErrBadHandshake) || answer.StatusCode != http.StatusTeapot || answer.Header.Get("Retry-After") != "120" {
+		t.Errorf("the handshake gave %v, %+v", err, answer)
+	}
+	w.lives()
+	e := injection.End()
+	if !e.Proven || e.Text != "1 connection answered with 418" {
+		t.Errorf("evidence %+v", e)
+	}
+	b.watch().lives()
+	if idle := b.begin(Fault{Kind: KindHandshakeStatus}).End(); idle.Proven {
+		t.Errorf("without a connection: %+v", idle)
+	}
+}
