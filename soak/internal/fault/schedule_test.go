@@ -138,8 +138,11 @@ func TestTheExchangeKnowsEveryFault(t *testing.T) {
 			known[kind.Name][setting.Name] = true
 		}
 	}
-	if len(known) != len(All) {
-		t.Errorf("the exchange knows %d faults, the schedule %d", len(known), len(All))
+	// The exchange knows more than a schedule makes use of.
+	for _, fault := range All {
+		if known[fault.Name] == nil {
+			t.Errorf("the exchange does not know %s", fault.Name)
+		}
 	}
 	for seed := range uint64(100) {
 		for _, in := range schedule(t, seed, smokeLike()) {

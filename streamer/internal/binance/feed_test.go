@@ -60,11 +60,7 @@ func newBench(t *testing.T, n int, change func(*Options)) *bench {
 	for i := range b.ids {
 		b.ids[i] = map[int64]bool{}
 	}
-	market, err := fakebinance.NewMarket(fakebinance.MarketOptions{Seed: 7, Symbols: benchSymbols, Rate: 5, Start: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.source = market
+	b.trade(5)
 	log := slog.New(slog.NewTextHandler(b.log, nil))
 	transport := &http.Transport{DialContext: b.dial, TLSClientConfig: &tls.Config{RootCAs: b.roots, ServerName: "localhost"}}
 	b.closings = append(b.closings, transport.CloseIdleConnections)
@@ -89,6 +85,17 @@ func newBench(t *testing.T, n int, change func(*Options)) *bench {
 	}
 	t.Cleanup(b.close)
 	return b
+}
+
+// trade has the exchanges made from now on publish so many trades a second of
+// each symbol.
+func (b *bench) trade(rate float64) {
+	b.t.Helper()
+	market, err := fakebinance.NewMarket(fakebinance.MarketOptions{Seed: 7, Symbols: benchSymbols, Rate: rate, Start: time.Now()})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.source = market
 }
 
 // exchange makes a fake exchange that publishes; trusted tells whether the feed

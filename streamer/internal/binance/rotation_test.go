@@ -15,7 +15,19 @@ import (
 // one is a bench with one exchange, connected.
 func one(t *testing.T, change func(*Options)) (*bench, *fakebinance.Server) {
 	t.Helper()
+	return connected(t, newBench(t, 1, change))
+}
+
+// calm is the same with few trades, for long times.
+func calm(t *testing.T, change func(*Options)) (*bench, *fakebinance.Server) {
+	t.Helper()
 	b := newBench(t, 1, change)
+	b.trade(0.2)
+	return connected(t, b)
+}
+
+func connected(t *testing.T, b *bench) (*bench, *fakebinance.Server) {
+	t.Helper()
 	s, w := b.exchange(true)
 	b.serve("a", w)
 	b.serve("rest", w)
@@ -64,7 +76,7 @@ func TestScheduled(t *testing.T) {
 // in order.
 func TestRotationDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, s := one(t, func(o *Options) { o.RotationInterval = 4 * time.Hour })
+		b, s := calm(t, func(o *Options) { o.RotationInterval = 4 * time.Hour })
 		time.Sleep(24*time.Hour + 13*time.Minute) // beyond the latest instant of the sixth
 		if got := b.rotations(RotationScheduled); got != 6 || b.reconnects() != 0 || b.missing() != 0 {
 			t.Errorf("%v rotations, %v reconnects, %d trades missing; the log:\n%s", got, b.reconnects(), b.missing(), b.log)
@@ -83,7 +95,7 @@ func TestRotationDay(t *testing.T) {
 // At the age limit a session is replaced also when no interval is set.
 func TestRotationByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, s := one(t, nil)
+		b, s := calm(t, nil)
 		time.Sleep(ageLimit - time.Minute)
 		if b.rotations("") != 0 {
 			t.Error("rotated before its time")
@@ -178,9 +190,9 @@ func TestRotationWithQuietStream(t *testing.T) {
 // takes over.
 func TestRotationToBadSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, s := one(t, func(o *Options) { o.RotationInterval = time.Hour })
+		b, s := one(t, func(o *Options) { o.RotationInterval = 20 * time.Minute })
 		injection := b.begin(s, fakebinance.KindSilentStream, map[string]string{"symbol": "ETHUSDT", "sessions": "new"}, fakebinance.TargetAll)
-		time.Sleep(80 * time.Minute)
+		time.Sleep(40 * time.Minute)
 		old := s.Ledger().Sessions()[0]
 		if got := b.rotations(""); got != 0 || !old.Closed.IsZero() || b.missing() != 0 || !b.feed.Connected() {
 			t.Errorf("%v rotations, the old session %+v, %d trades missing; the log:\n%s", got, old, b.missing(), b.log)
