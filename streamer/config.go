@@ -37,6 +37,21 @@ type Config struct {
 	Linger              time.Duration // how long a record may wait for others
 	SerializerCacheSize int
 
+	KafkaTLS          bool   // to the brokers; the files below imply it
+	KafkaTLSCA        string // PEM file of the authorities to trust in place of the system's
+	KafkaTLSCert      string // PEM file of this client's certificate, read again at each handshake
+	KafkaTLSKey       string // PEM file of its key
+	KafkaSASL         string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; empty: no authentication
+	KafkaUser         string
+	KafkaPasswordFile string // read again at each authentication
+	KafkaPassword     Secret // in place of the file
+	KafkaTokenFile    string // for OAUTHBEARER, read again at each authentication
+
+	SchemaRegistryUser         string // for basic authentication
+	SchemaRegistryPasswordFile string // read again at each request
+	SchemaRegistryPassword     Secret // in place of the file
+	SchemaRegistryCA           string // PEM file of the authorities to trust in place of the system's
+
 	HTTP         string // address for metrics, health and profiles
 	DrainTimeout time.Duration
 
@@ -122,6 +137,10 @@ func (c *Config) Validate() error {
 			say(flag, `""`, "must name at least one address")
 		}
 		for _, address := range list {
+			if err := noCredentials(address); err != nil {
+				say(flag, "(address)", err.Error())
+				continue
+			}
 			if u, err := url.Parse(address); err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
 				say(flag, fmt.Sprintf("%q", address), "must begin with "+strings.Join(schemes, ":// or ")+":// and name a host")
 			}
@@ -161,6 +180,7 @@ func (c *Config) Validate() error {
 	if c.ReplicationFactor != -1 && (c.ReplicationFactor < 1 || c.ReplicationFactor > 100) {
 		say("replication-factor", c.ReplicationFactor, "must be -1 (the cluster's default) or from 1 to 100")
 	}
+	c.validateSecurity(say)
 	return errors.Join(wrong...)
 }
 

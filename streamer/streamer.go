@@ -23,7 +23,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/sr"
 	"golang.org/x/sync/errgroup"
 
 	"steadfeed/streamer/internal/binance"
@@ -109,15 +108,15 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	defer transport.CloseIdleConnections()
 	history := binance.NewHistory(binance.HistoryOptions{URL: c.RESTURL, Symbols: symbols, Budget: c.RESTBudget, Seed: c.Seed,
 		Client: &http.Client{Transport: transport}, Log: c.Log})
-	registryTLS, err := c.registryTLS()
+	registryTransport := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, MaxIdleConns: 2, IdleConnTimeout: time.Minute}
+	defer registryTransport.CloseIdleConnections()
+	registry, err := c.registryClient(registryTransport)
 	if err != nil {
 		return err
 	}
-	registryTransport := &http.Transport{DialContext: c.Dial, TLSClientConfig: registryTLS, Proxy: c.Proxy, MaxIdleConns: 2, IdleConnTimeout: time.Minute}
-	defer registryTransport.CloseIdleConnections()
-	registry, err := sr.NewClient(sr.URLs(c.SchemaRegistryURL...), sr.HTTPClient(&http.Client{Transport: registryTransport, Timeout: registryTimeout}))
+	security, err := c.kafkaSecurity()
 	if err != nil {
-		return fmt.Errorf("-schema-registry-url %v: %w", c.SchemaRegistryURL, err)
+		return err
 	}
 	encoder, err := record.NewEncoder(registry, c.SerializerCacheSize, s.metrics.evictions.Inc)
 	if err != nil {
@@ -128,7 +127,7 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 		topic := c.topicOf(symbol)
 		p.lanes = append(p.lanes, &lane{slot: slot, symbol: symbol, key: []byte(symbol), topic: topic, subject: schema.Subject(topic), metrics: s.metrics.lane(symbol)})
 	}
-	p.writer, err = kafka.NewWriter(kafka.Options{Brokers: c.KafkaBrokers, Linger: c.Linger, Dial: c.Dial, Log: c.Log,
+	p.writer, err = kafka.NewWriter(kafka.Options{Brokers: c.KafkaBrokers, Linger: c.Linger, Dial: c.Dial, Security: security, Log: c.Log,
 		OnAck: p.acked, OnRetry: s.metrics.retried.Inc})
 	if err != nil {
 		return err

@@ -117,7 +117,8 @@ func TestPortInUseEndsInOneSentence(t *testing.T) {
 // Flags win over the environment, which wins over the defaults.
 func TestPrintConfig(t *testing.T) {
 	c := exec.Command(os.Args[0], "-print-config", "-linger", "7ms")
-	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_LINGER=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt")
+	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_LINGER=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt",
+		"STREAMER_KAFKA_SASL=PLAIN", "STREAMER_KAFKA_USER=ann", "STREAMER_KAFKA_PASSWORD=hidden")
 	out, err := c.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,9 @@ func TestPrintConfig(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("-print-config lacks %q:\n%s", want, out)
 		}
+	}
+	if strings.Contains(string(out), "hidden") {
+		t.Errorf("-print-config prints a password:\n%s", out)
 	}
 }
 

@@ -19,8 +19,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -38,7 +36,9 @@ type Options struct {
 	Brokers []string
 	Linger  time.Duration // how long a record waits for others to go with it
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	Log     *slog.Logger
+	// Security is how the brokers are reached over what Dial opens.
+	Security Security
+	Log      *slog.Logger
 	// OnAck is called for each acknowledged record, in the order of its
 	// partition, from the client's goroutine: it must not block. at is when
 	// the brokers' answer came, in Unix microseconds.
@@ -101,9 +101,8 @@ func NewWriter(o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append(o.Security.Options(o.Dial),
 		kgo.SeedBrokers(o.Brokers...),
-		kgo.Dialer(dialer(o.Dial)),
 		kgo.ClientID("steadfeed"),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.WithCompressor(newLz4Batches()),
@@ -114,7 +113,7 @@ func NewWriter(o Options) (*Writer, error) {
 		kgo.UnknownTopicRetries(-1),
 		kgo.WithLogger(clientLog),
 		kgo.WithHooks(answers{w}),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %v: %w", o.Brokers, err)
 	}
@@ -141,17 +140,9 @@ func dialer(dial func(context.Context, string, string) (net.Conn, error)) func(c
 	}
 }
 
-// EnsureTopic creates topic when it does not exist. A replication factor of -1
-// takes the cluster's default. A topic that exists is left as it is.
+// EnsureTopic creates topic when it does not exist.
 func (w *Writer) EnsureTopic(ctx context.Context, topic string, partitions int, replication int) error {
-	answer, err := kadm.NewClient(w.client).CreateTopic(ctx, int32(partitions), int16(replication), nil, topic)
-	if err == nil {
-		err = answer.Err
-	}
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", topic, err)
-	}
-	return nil
+	return w.options.Security.Explain(EnsureTopic(ctx, w.client, topic, partitions, replication, nil))
 }
 
 // Next returns an empty record to fill and give to Produce.
