@@ -102,8 +102,9 @@ const (
 	maxSymbols = 4096
 	// symbolPlaceholder in a topic makes one topic a symbol.
 	symbolPlaceholder = "{symbol}"
-	// maxTopic is Kafka's limit for a topic's name.
-	maxTopic = 249
+	// maxTopic is Kafka's limit for a topic's name, 249, less what the names of
+	// the topics beside it add.
+	maxTopic = 249 - len(quarantineSuffix)
 )
 
 // Validate returns everything that is wrong with c, one line each, or nil. A

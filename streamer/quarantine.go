@@ -1,0 +1,45 @@
+package streamer
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"steadfeed/streamer/internal/kafka"
+)
+
+// Topics beside the one that trades go to, by what follows its name.
+const (
+	quarantineSuffix = ".quarantine"
+	repairedSuffix   = ".repaired"
+)
+
+// besideTopic is the name of a topic that belongs to the configured one: one
+// for all symbols, also where each has a topic of its own. The placeholder is
+// left out, and the separators around it with it, so that trades.{symbol} has
+// trades.quarantine, and trades.{symbol}.v2 has trades.v2.quarantine.
+func (c *Config) besideTopic(suffix string) string {
+	before, after, found := strings.Cut(c.Topic, symbolPlaceholder)
+	if !found {
+		return c.Topic + suffix
+	}
+	const separators = ".-_"
+	name := strings.Trim(strings.TrimRight(before, separators)+"."+strings.TrimLeft(after, separators), separators)
+	return strings.TrimLeft(name+suffix, separators)
+}
+
+// newQuarantine returns the quarantine of c, with its figures in m.
+func newQuarantine(c *Config, security kafka.Security, m *metrics) (*kafka.Quarantine, error) {
+	q, err := kafka.NewQuarantine(kafka.QuarantineOptions{Brokers: c.KafkaBrokers, Topic: c.besideTopic(quarantineSuffix), Replication: c.ReplicationFactor,
+		Dial: c.Dial, Security: security, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "streamer_quarantined_total", Help: "Frames, rows and trades written to the quarantine topic."},
+			func() float64 { return float64(q.Written()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "streamer_quarantine_not_kept_total", Help: "Those that did not fit into the quarantine's bounds or could not be written."},
+			func() float64 { return float64(q.NotKept()) }),
+	)
+	return q, nil
+}
