@@ -397,13 +397,13 @@ func (p *pipeline) drain(ctx context.Context) error {
 	return nil
 }
 
-// retry calls attempt until it succeeds or ctx ends, and says once a failure
-// why it has to wait.
+// retry calls attempt until it succeeds, or the schema registry refuses for
+// good, or ctx ends, and says once a failure why it has to wait.
 func retry(ctx context.Context, log *slog.Logger, pause time.Duration, attempt func() error) error {
 	for {
 		err := attempt()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, record.ErrRefused) {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

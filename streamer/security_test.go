@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"steadfeed/streamer/internal/record"
 )
 
 // Each nonsense about credentials is told in one line with its flag.
@@ -163,6 +166,27 @@ func TestSecuredRun(t *testing.T) {
 		}
 		if strings.Contains(r.log.String(), "hidden") {
 			t.Errorf("a secret is in the log:\n%s", r.log)
+		}
+		r.close()
+	})
+}
+
+// A registry that refuses the schema for good ends the start in one sentence.
+func TestRefusedSchemaEndsTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{registry: func(s *http.Server) {
+			open := s.Handler
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				if q.Method == http.MethodPost && strings.HasSuffix(q.URL.Path, "/versions") {
+					http.Error(w, `{"error_code":409,"message":"incompatible"}`, http.StatusConflict)
+					return
+				}
+				open.ServeHTTP(w, q)
+			})
+		}})
+		r.startStreamer()
+		if err := <-r.done; !errors.Is(err, record.ErrRefused) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("Run = %v", err)
 		}
 		r.close()
 	})
