@@ -60,6 +60,8 @@ type Config struct {
 
 	// Dial opens every connection: exchange, brokers, registry.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Resolve finds the addresses of a name, for Check.
+	Resolve func(ctx context.Context, host string) ([]string, error)
 	// Listener serves HTTP in place of one opened on the address HTTP.
 	Listener net.Listener
 	// Proxy chooses a proxy for REST and registry requests.

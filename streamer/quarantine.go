@@ -11,6 +11,7 @@ import (
 // Topics beside the one that trades go to, by what follows its name.
 const (
 	quarantineSuffix = ".quarantine"
+	snapshotsSuffix  = ".snapshots"
 	repairedSuffix   = ".repaired"
 )
 
@@ -27,6 +28,9 @@ func (c *Config) besideTopic(suffix string) string {
 	name := strings.Trim(strings.TrimRight(before, separators)+"."+strings.TrimLeft(after, separators), separators)
 	return strings.TrimLeft(name+suffix, separators)
 }
+
+// templated tells whether each symbol has a topic of its own.
+func (c *Config) templated() bool { return strings.Contains(c.Topic, symbolPlaceholder) }
 
 // newQuarantine returns the quarantine of c, with its figures in m.
 func newQuarantine(c *Config, security kafka.Security, m *metrics) (*kafka.Quarantine, error) {

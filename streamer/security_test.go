@@ -105,18 +105,25 @@ func TestSecurityFiles(t *testing.T) {
 	f(func(c *Config) { c.KafkaTLSCert, c.KafkaTLSKey = empty, empty }, "-kafka-tls-cert "+empty)
 }
 
+// loopbackCertificate is one for 127.0.0.1, that of the standard library's test
+// server, and the file of an authority that vouches for it. It must be made
+// outside a bubble.
+func loopbackCertificate(t *testing.T) (certificates *tls.Config, caFile string) {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: server.TLS.Certificates}, caFile
+}
+
 // With TLS and passwords everywhere trades flow; a wrong password is said and
 // waited for, and the right one is found without a restart.
 func TestSecuredRun(t *testing.T) {
-	server := httptest.NewTLSServer(nil) // for its certificate, outside the bubble
-	certificates := &tls.Config{Certificates: server.TLS.Certificates}
-	dir := t.TempDir()
-	ca, password := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "password")
-	err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)
-	server.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	certificates, ca := loopbackCertificate(t)
+	password := filepath.Join(t.TempDir(), "password")
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(password, []byte(text+"\n"), 0o600); err != nil {

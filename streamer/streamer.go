@@ -59,15 +59,7 @@ func Run(ctx context.Context, stop <-chan struct{}, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Memory == nil {
-		c.Memory = readMemory
-	}
+	c.fill()
 	s := &status{config: &c, began: time.Now(), metrics: newMetrics(), starting: "settings"}
 	listener := c.Listener
 	if listener == nil {

@@ -100,6 +100,10 @@ func TestWrongSettings(t *testing.T) {
 	f(`unexpected argument "now"`, "now")
 	f(`-log-level "loud"`, "-log-level", "loud")
 	f(`-log-format "xml"`, "-log-format", "xml")
+	f(`-symbols "BTC USDT"`, "check", "-symbols", "BTC USDT")
+	f("-timeout 1ms: must be from 1s", "check", "-timeout", "1ms")
+	f(`unexpected argument "now"`, "check", "now")
+	f("no-such-flag", "check", "-no-such-flag")
 }
 
 func TestPortInUseEndsInOneSentence(t *testing.T) {
@@ -130,6 +134,23 @@ func TestPrintConfig(t *testing.T) {
 	}
 	if strings.Contains(string(out), "hidden") {
 		t.Errorf("-print-config prints a password:\n%s", out)
+	}
+}
+
+// The check says a line about each thing on standard output, and its status
+// says whether one failed.
+func TestCheck(t *testing.T) {
+	c := exec.Command(os.Args[0], "check", "-timeout", "2s", "-ws-url", "ws://127.0.0.1:1", "-rest-url", "http://127.0.0.1:1",
+		"-kafka-brokers", "127.0.0.1:1", "-schema-registry-url", "http://127.0.0.1:1")
+	c.Env = append(os.Environ(), asStreamer+"=1")
+	out, err := c.Output()
+	if code := c.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("status %d, %v", code, err)
+	}
+	for _, want := range []string{"FAILED stream 127.0.0.1:1: connect", "FAILED Kafka: ", "FAILED schema of "} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
 	}
 }
 
