@@ -325,6 +325,8 @@ func (k *checked) allowed(what string, need right, found kafka.Found, err error,
 	switch {
 	case err != nil:
 		k.fail(what, err)
+	case !found.Exists:
+		k.ok(what, "does not exist yet, and may be asked about")
 	case found.Allowed == nil:
 		k.note(what, "%sthe brokers do not say what is allowed", seen)
 	default:

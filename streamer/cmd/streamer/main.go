@@ -108,7 +108,8 @@ func command(status *int) *cli.Command {
 			&cli.BoolFlag{Name: "print-config", Usage: "print the settings in force and exit"},
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", Aliases: []string{"v"}},
 		},
-		Commands:     []*cli.Command{checkCommand(&c, status)},
+		Commands: []*cli.Command{checkCommand(&c, status),
+			repairCommand(&c, status, func() (*slog.Logger, error) { return logger(logFormat, logLevel) })},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {

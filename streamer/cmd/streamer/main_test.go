@@ -104,6 +104,10 @@ func TestWrongSettings(t *testing.T) {
 	f("-timeout 1ms: must be from 1s", "check", "-timeout", "1ms")
 	f(`unexpected argument "now"`, "check", "now")
 	f("no-such-flag", "check", "-no-such-flag")
+	f(`-since "soon"`, "repair", "-since", "soon")
+	f(`-since "2999-01-01T00:00:00Z"`, "repair", "-since", "2999-01-01T00:00:00Z")
+	f("-max-holes 0: must be from 1", "repair", "-max-holes", "0")
+	f("-rest-weight-budget 2", "repair", "-rest-weight-budget", "2")
 }
 
 func TestPortInUseEndsInOneSentence(t *testing.T) {
