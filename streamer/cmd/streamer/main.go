@@ -131,6 +131,7 @@ func command(status *int) *cli.Command {
 				return nil
 			}
 			c.Log, c.Proxy, c.Seed = log, http.ProxyFromEnvironment, rand.Uint64()
+			limitMemory(os.DirFS("/"), log)
 			if err := serve(ctx, c); err != nil {
 				*status = exitFailed
 				return err
