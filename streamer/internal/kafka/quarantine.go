@@ -34,8 +34,9 @@ const (
 	// quarantinePartitions of a topic that does not exist yet: it is to stay
 	// next to empty, and one partition keeps it in the order of arrival.
 	quarantinePartitions = 1
-	// ensureRetry is the pause between attempts to create the topic.
-	ensureRetry = 5 * time.Second
+	// ensureRetry is the pause between attempts to create the topic; each that
+	// fails is said.
+	ensureRetry = sameWarningEvery
 )
 
 // QuarantineOptions are what a Quarantine needs.
@@ -71,6 +72,7 @@ type Quarantine struct {
 	life    context.Context
 	end     context.CancelFunc
 	running sync.WaitGroup
+	pending sync.WaitGroup // records that the client has
 
 	mu     sync.Mutex
 	client *kgo.Client // nil before the first Put
@@ -105,6 +107,7 @@ func (q *Quarantine) Put(r Rejected) {
 		return
 	}
 	client.TryProduce(q.life, r.record(q.options.Topic), func(_ *kgo.Record, err error) {
+		defer q.pending.Done()
 		if err != nil {
 			q.lose(err)
 			return
@@ -135,7 +138,8 @@ func (r Rejected) record(topic string) *kgo.Record {
 // errClosed is why nothing is kept any more.
 var errClosed = errors.New("the quarantine is closed")
 
-// connect returns the client; the first call makes it.
+// connect returns the client for one record, which is pending from then on; the
+// first call makes it.
 func (q *Quarantine) connect() (*kgo.Client, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -143,6 +147,7 @@ func (q *Quarantine) connect() (*kgo.Client, error) {
 		return nil, errClosed
 	}
 	if q.client != nil {
+		q.pending.Add(1)
 		return q.client, nil
 	}
 	clientLog, err := newClientLog(q.options.Log)
@@ -165,6 +170,7 @@ func (q *Quarantine) connect() (*kgo.Client, error) {
 	}
 	q.client = client
 	q.running.Go(func() { q.ensure(client) })
+	q.pending.Add(1)
 	return client, nil
 }
 
@@ -216,6 +222,7 @@ func (q *Quarantine) Close(ctx context.Context) error {
 	q.running.Wait()
 	if client != nil {
 		client.Close()
+		q.pending.Wait() // the client tells of the last records after its end
 	}
 	return err
 }

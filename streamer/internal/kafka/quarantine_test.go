@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,8 +24,26 @@ type quarantined struct {
 	*Quarantine
 	net  kfake.VirtualNetwork
 	away atomic.Bool
-	log  bytes.Buffer
+	log  lockedBuffer
 	end  func()
+}
+
+// lockedBuffer takes the log of several goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func (k *quarantined) dial(ctx context.Context, network, addr string) (net.Conn, error) {
