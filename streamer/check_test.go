@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -274,5 +275,38 @@ func TestCheckMissesRights(t *testing.T) {
 				t.Errorf("good %v:\n%s", good, said)
 			}
 		})
+	}
+}
+
+// The manual grants what the streamer asks for, no less and no more.
+func TestReadmeNamesEveryRight(t *testing.T) {
+	manual, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.Topic = "<topic>"
+	rows := 0
+	for line := range strings.Lines(string(manual)) {
+		if strings.HasPrefix(line, "| topic | `") || strings.HasPrefix(line, "| group | `") || strings.HasPrefix(line, "| transactional-id | `") {
+			rows++
+		}
+	}
+	rights := c.rights()
+	for _, r := range rights {
+		name := "`" + strings.Replace(r.name, c.group(), "<group>", 1) + "`"
+		if r.prefixed {
+			name += " (prefix)"
+		}
+		operations := strings.Join(r.operations, ", ")
+		if r.create {
+			operations += "; CREATE where it does not exist"
+		}
+		if row := "| " + r.about + " | " + name + " | " + operations + " |\n"; !strings.Contains(string(manual), row) {
+			t.Errorf("README.md lacks the row %s", row)
+		}
+	}
+	if rows != len(rights) {
+		t.Errorf("README.md has %d rows of rights, want %d", rows, len(rights))
 	}
 }

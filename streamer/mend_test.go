@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/avro"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 
@@ -252,6 +254,50 @@ func TestMendGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of two at once the older one is fenced and ends with an error; and a broker
+// that is away for a while is waited for. Each trade is there once all the same.
+func TestMendTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leftOut := func(symbol string, nth int64) bool { return nth%20 >= 10 && nth < 400 }
+		r := holed(t, options{symbols: []string{"BTCUSDT"}, rate: 50}, leftOut)
+		older := make(chan error, 1)
+		go func() {
+			_, err := Mend(context.Background(), r.config, MendOptions{MaxHoles: MaxHoles}, io.Discard)
+			older <- err
+		}()
+		time.Sleep(3 * time.Second)
+		newer := make(chan error, 1)
+		go func() {
+			whole, err := Mend(context.Background(), r.config, MendOptions{MaxHoles: MaxHoles}, io.Discard)
+			if err == nil && !whole {
+				err = errors.New("not whole")
+			}
+			newer <- err
+		}()
+		time.Sleep(2 * time.Second)
+		r.takeAway(brokerAddr)
+		time.Sleep(10 * time.Second)
+		r.bringBack(brokerAddr)
+		if err := <-older; !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.ProducerFenced) {
+			t.Errorf("the older one: %v", err)
+		}
+		if err := <-newer; err != nil {
+			t.Errorf("the newer one: %v", err)
+		}
+		var want []int64
+		first, last := r.published("BTCUSDT")
+		for id := first; id < last; id++ {
+			if leftOut("BTCUSDT", id-first) {
+				want = append(want, id)
+			}
+		}
+		if got := r.repaired()["BTCUSDT"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("repaired %v, want %v", got, want)
+		}
+		r.close()
+	})
 }
 
 // With the exchange's REST away the holes are left for another run, and said
