@@ -119,11 +119,8 @@ func TestCheckFinds(t *testing.T) {
 		c.KafkaSASL, c.KafkaUser, c.KafkaPassword = "PLAIN", "ann", "wrong-hidden"
 	}}, nil, "FAILED Kafka: ", `as user "ann" with PLAIN`)
 	f("replication", config(func(c *Config) { c.ReplicationFactor = 5 }), nil, "FAILED topic market.crypto.trades.binance: does not exist, and could not be created")
-	f("silent stream", options{}, func(r *rig) {
-		// REST goes on, the stream's connections open and nothing comes.
-		r.config.WebSocketURL = []string{"ws://" + deafAddr}
-		r.deaf()
-	}, "FAILED trades on the stream of BTCUSDT: none in ", "but REST has id")
+	// REST goes on, the stream's connections open and nothing comes.
+	f("silent stream", options{}, func(r *rig) { r.odd() }, "FAILED trades on the stream of BTCUSDT: none in ", "but REST has id")
 }
 
 // A symbol that does not trade is quiet, not wrong; a stream server that is
@@ -185,23 +182,32 @@ func TestCheckChangesNothing(t *testing.T) {
 	})
 }
 
-// deafAddr is where a stream server takes connections and sends nothing.
-const deafAddr = "127.0.0.1:9444"
+// oddAddr is where a stream server of an odd kind is.
+const oddAddr = "127.0.0.1:9444"
 
-// deaf adds that server to the world.
-func (r *rig) deaf() {
-	listener, err := r.net.Listen(deafAddr)
+// odd adds a stream server to the world that takes connections, sends these
+// frames to each, and then nothing.
+func (r *rig) odd(frames ...string) {
+	listener, err := r.net.Listen(oddAddr)
 	r.must(err)
 	var upgrader websocket.Upgrader
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if conn, err := upgrader.Upgrade(w, q, nil); err == nil {
-			defer conn.Close()
-			_, _, _ = conn.ReadMessage() // until the client is gone
+		conn, err := upgrader.Upgrade(w, q, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		for _, frame := range frames {
+			_ = conn.WriteMessage(websocket.TextMessage, []byte(frame)) // the client may be gone
+		}
+		for err == nil { // pings are answered until the client is gone
+			_, _, err = conn.ReadMessage()
 		}
 	})}
 	var served sync.WaitGroup
 	served.Go(func() { _ = server.Serve(listener) })
 	r.closed = append(r.closed, func() { server.Close(); served.Wait() })
+	r.config.WebSocketURL = []string{"ws://" + oddAddr}
 }
 
 // rightsOf are the ACLs of c for the fake broker, without those that leave out

@@ -1,7 +1,10 @@
 package streamer
 
 import (
+	"context"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,6 +34,28 @@ func (c *Config) besideTopic(suffix string) string {
 
 // templated tells whether each symbol has a topic of its own.
 func (c *Config) templated() bool { return strings.Contains(c.Topic, symbolPlaceholder) }
+
+// quarantineTimeout is how long the end of a streamer waits for what is on its
+// way to quarantine.
+const quarantineTimeout = 5 * time.Second
+
+// closeQuarantine waits for what is on its way; when ctx has ended, not at all.
+func closeQuarantine(ctx context.Context, q *kafka.Quarantine, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, quarantineTimeout)
+	defer cancel()
+	if err := q.Close(ctx); err != nil {
+		log.Warn(err.Error())
+	}
+}
+
+// rejectFrame takes a frame that was not taken for a trade: a sample for
+// /status, and all of it to quarantine.
+func rejectFrame(s *status, q *kafka.Quarantine) func(why string, frame []byte) {
+	return func(why string, frame []byte) {
+		s.reject(why, frame)
+		q.Put(kafka.Rejected{Reason: why, Source: kafka.FromStream, Raw: frame, At: time.Now()})
+	}
+}
 
 // newQuarantine returns the quarantine of c, with its figures in m.
 func newQuarantine(c *Config, security kafka.Security, m *metrics) (*kafka.Quarantine, error) {

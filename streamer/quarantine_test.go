@@ -1,8 +1,12 @@
 package streamer
 
 import (
+	"context"
 	"log/slog"
+	"reflect"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"steadfeed/streamer/internal/kafka"
 )
@@ -46,4 +50,31 @@ func TestQuarantineFigures(t *testing.T) {
 	if found != 2 {
 		t.Errorf("%d of 2 figures", found)
 	}
+}
+
+// What the exchange sends and is no trade is in the quarantine topic as it
+// came, with its reason, also when the streamer ends right after.
+func TestRejectedFramesAreKept(t *testing.T) {
+	const zeroPrice = `{"stream":"btcusdt@trade","data":{"e":"trade","E":1790649901913123,"s":"BTCUSDT","t":7,"p":"0.00000000","q":"1.00000000","T":1790649901912456,"m":true,"M":true}}`
+	frames := []string{"what", zeroPrice}
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{})
+		r.odd(frames...)
+		r.startStreamer()
+		r.waitFor("rejecting", time.Minute, func() bool { return r.metric("streamer_frames_total{kind=\"rejected\"}") >= 2 })
+		close(r.stop)
+		if err := <-r.done; err != nil {
+			t.Errorf("Run = %v; the log:\n%s", err, r.log)
+		}
+		var kept []string
+		_, err := kafka.Cluster{Brokers: []string{brokerAddr}, Dial: r.net.Dial, Log: r.config.Log}.Read(context.Background(), "market.crypto.trades.binance.quarantine", time.Time{},
+			func(_, value []byte) error {
+				kept = append(kept, string(value))
+				return nil
+			})
+		if err != nil || len(kept) < 2 || !reflect.DeepEqual(kept[:2], frames) {
+			t.Errorf("kept %q, %v; want %q", kept, err, frames)
+		}
+		r.close()
+	})
 }

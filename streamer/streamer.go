@@ -110,6 +110,11 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	if err != nil {
 		return err
 	}
+	quarantine, err := newQuarantine(c, security, s.metrics)
+	if err != nil {
+		return err
+	}
+	defer closeQuarantine(ctx, quarantine, c.Log)
 	encoder, err := record.NewEncoder(registry, c.SerializerCacheSize, s.metrics.evictions.Inc)
 	if err != nil {
 		return err
@@ -140,7 +145,7 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	}
 	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
 		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout, Seed: c.Seed,
-		Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject})
+		Metrics: s.metrics.binance, Log: c.Log, Rejected: rejectFrame(s, quarantine)})
 	p.beat.Store(time.Now().Unix())
 	s.serve(p)
 	s.waitFor("")
