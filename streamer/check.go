@@ -227,6 +227,9 @@ func (k *checked) registry(ctx context.Context, c *Config) {
 		return
 	}
 	for _, address := range c.SchemaRegistryURL {
+		if c.SchemaRegistryUser != "" && strings.HasPrefix(address, "http:") {
+			k.note("credentials for the schema registry", "%s without TLS: the password can be read on the way", address)
+		}
 		k.reachURL(ctx, c, "schema registry", address, config, c.Proxy)
 	}
 	transport := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy}
@@ -262,6 +265,9 @@ func (k *checked) kafka(ctx context.Context, c *Config) {
 	if err != nil {
 		k.fail("credentials for Kafka", err)
 		return
+	}
+	if security.Mechanism == kafka.Plain && security.TLS == nil {
+		k.note("credentials for Kafka", "%s without TLS: the password can be read on the way", kafka.Plain)
 	}
 	for _, broker := range c.KafkaBrokers {
 		k.reach(ctx, c, "broker", broker, security.TLS)
