@@ -2,10 +2,12 @@ package streamer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"steadfeed/streamer/internal/binance"
 	"steadfeed/streamer/internal/kafka"
+	"steadfeed/streamer/internal/record"
 	"steadfeed/streamer/internal/sequence"
 )
 
@@ -83,14 +85,23 @@ func (p *partition) release(ctx context.Context, owner *kafka.Owner, l *lane) er
 	return nil
 }
 
-// produce hands one trade to Kafka; it waits while too many are in flight.
+// produce hands one trade to Kafka; it waits while too many are in flight. One
+// that the registry refuses for good goes to quarantine, and is lost to the
+// topic.
 func (p *partition) produce(ctx context.Context, owner *kafka.Owner, l *lane, t *binance.Trade) error {
 	l.settledAt = t.TradedAt
 	r := owner.Next()
 	r.Mark, r.ID, r.TradedAt, r.EventAt = l.mark, t.ID, t.TradedAt, t.EventAt
 	var ok bool
 	for r.Body, ok = p.encoder.Append(r.Body, l.subject, t); !ok; r.Body, ok = p.encoder.Append(r.Body, l.subject, t) {
-		if err := p.prepare(ctx, l.subject); err != nil {
+		err := p.prepare(ctx, l.subject)
+		if errors.Is(err, record.ErrRefused) {
+			rejectTrade(p.quarantine, t, err)
+			l.metrics.lost.Inc()
+			owner.Return(r)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -237,9 +248,12 @@ func (p *partition) heardOf(l *lane, a answer) {
 		if !l.rhythm.halted {
 			l.rhythm.halted = true
 			l.metrics.halted.Set(1)
-			p.log.Info("no trade, says the exchange", "symbol", l.symbol, "silent", silence)
+			p.log.Debug("no trade, says the exchange", "symbol", l.symbol, "silent", silence)
 		}
 		return
+	}
+	if l.tracker.Next() != a.gap.First {
+		return // it has delivered since it was asked about
 	}
 	if first := time.UnixMicro(a.trades[0].TradedAt); time.Since(first) > deadAfter {
 		p.log.Warn("the stream is dead: the exchange traded and it did not say so", "symbol", l.symbol, "silent", silence, "missed_since", first.UTC())

@@ -49,6 +49,20 @@ type Config struct {
 	Share             int           // partitions beyond which others of the group may have them; 0: it keeps all, and others stand by
 	SessionTimeout    time.Duration // after which a process that is gone is replaced
 	HeartbeatInterval time.Duration // how soon the processes of a group learn of a change
+	KafkaTLS          bool          // to the brokers; the files below imply it
+	KafkaTLSCA        string        // PEM file of the authorities to trust in place of the system's
+	KafkaTLSCert      string        // PEM file of this client's certificate, read again at each handshake
+	KafkaTLSKey       string        // PEM file of its key
+	KafkaSASL         string        // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; empty: no authentication
+	KafkaUser         string
+	KafkaPasswordFile string // read again at each authentication
+	KafkaPassword     Secret // in place of the file
+	KafkaTokenFile    string // for OAUTHBEARER, read again at each authentication
+
+	SchemaRegistryUser         string // for basic authentication
+	SchemaRegistryPasswordFile string // read again at each request
+	SchemaRegistryPassword     Secret // in place of the file
+	SchemaRegistryCA           string // PEM file of the authorities to trust in place of the system's
 
 	HTTP         string // address for metrics, health and profiles
 	DrainTimeout time.Duration
@@ -58,6 +72,8 @@ type Config struct {
 
 	// Dial opens every connection: exchange, brokers, registry.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Resolve finds the addresses of a name, for Check.
+	Resolve func(ctx context.Context, host string) ([]string, error)
 	// Listener serves HTTP in place of one opened on the address HTTP.
 	Listener net.Listener
 	// Proxy chooses a proxy for REST and registry requests.
@@ -118,11 +134,9 @@ const (
 	maxSymbols = 4096
 	// symbolPlaceholder in a topic makes one topic a symbol.
 	symbolPlaceholder = "{symbol}"
-	// maxTopic is Kafka's limit for a topic's name.
-	maxTopic = 249
-	// snapshotsSuffix makes the name of the topic that says, for each
-	// partition, where to resume.
-	snapshotsSuffix = ".snapshots"
+	// maxTopic is Kafka's limit for a topic's name, 249, less what the names of
+	// the topics beside it add.
+	maxTopic = 249 - len(quarantineSuffix)
 )
 
 // snapshotsOf is the topic of the snapshots of topic.
@@ -159,6 +173,10 @@ func (c *Config) Validate() error {
 			say(flag, `""`, "must name at least one address")
 		}
 		for _, address := range list {
+			if err := noCredentials(address); err != nil {
+				say(flag, "(address)", err.Error())
+				continue
+			}
 			if u, err := url.Parse(address); err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
 				say(flag, fmt.Sprintf("%q", address), "must begin with "+strings.Join(schemes, ":// or ")+":// and name a host")
 			}
@@ -214,13 +232,14 @@ func (c *Config) Validate() error {
 	if c.ReplicationFactor != -1 && (c.ReplicationFactor < 1 || c.ReplicationFactor > 100) {
 		say("replication-factor", c.ReplicationFactor, "must be -1 (the cluster's default) or from 1 to 100")
 	}
+	c.validateSecurity(say)
 	return errors.Join(wrong...)
 }
 
 // validTopic checks a name against Kafka's rule for topics.
 func validTopic(topic string) bool {
 	name := strings.Replace(topic, symbolPlaceholder, "x", 1)
-	if name == "" || name == "." || name == ".." || len(name)+len(snapshotsSuffix) > maxTopic {
+	if name == "" || name == "." || name == ".." || len(name) > maxTopic {
 		return false
 	}
 	for _, c := range name {

@@ -100,6 +100,9 @@ const (
 	// before it is looked into: with trades at random, one pause in some
 	// hundred million is that long.
 	silentFactor = 20
+	// rhythmKnown is how many trades make a rhythm. Before, a stream is looked
+	// into as seldom as at all.
+	rhythmKnown = 32
 	// silentAgainMost is the longest time between two looks at a silent stream.
 	silentAgainMost = 10 * time.Minute
 )
@@ -108,6 +111,7 @@ const (
 // Times are Unix microseconds.
 type rhythm struct {
 	heardAt int64
+	heards  int   // trades heard, up to rhythmKnown
 	pause   int64 // usual time between two trades
 	lookAt  int64 // not before this, once it was looked into; 0: never was
 	halted  bool  // it was looked into, and nothing had been traded
@@ -118,14 +122,17 @@ func (r *rhythm) heard(at int64) {
 	if r.heardAt != 0 && at > r.heardAt {
 		r.pause += (at - r.heardAt - r.pause) / 16
 	}
-	r.heardAt, r.lookAt = max(r.heardAt, at), 0
+	r.heardAt, r.heards, r.lookAt = max(r.heardAt, at), min(r.heards+1, rhythmKnown), 0
 }
 
 // silent tells whether the stream should be looked into, and if so not again
 // for as long as it has been silent already.
 func (r *rhythm) silent(now int64) bool {
-	silence := now - r.heardAt
-	if r.heardAt == 0 || now < r.lookAt || silence < max(silentLeast.Microseconds(), silentFactor*r.pause) {
+	silence, limit := now-r.heardAt, max(silentLeast.Microseconds(), silentFactor*r.pause)
+	if r.heards < rhythmKnown {
+		limit = max(limit, silentAgainMost.Microseconds())
+	}
+	if r.heardAt == 0 || now < r.lookAt || silence < limit {
 		return false
 	}
 	r.lookAt = now + min(silence, silentAgainMost.Microseconds())

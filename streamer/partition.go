@@ -58,8 +58,10 @@ type shared struct {
 	repairs *repairs
 	metrics *metrics
 	log     *slog.Logger
-	connect kafka.Connection
 	decoder *record.Decoder
+
+	connection kafka.Connection
+	quarantine *kafka.Quarantine
 
 	draining     atomic.Bool  // the streamer stops
 	held         atomic.Int64 // trades held back in all lanes
@@ -137,7 +139,7 @@ func (p *partition) once(ctx context.Context, log *slog.Logger) error {
 
 func (p *partition) ownerOptions() kafka.OwnerOptions {
 	return kafka.OwnerOptions{
-		Connection:     p.connect,
+		Connection:     p.connection,
 		ID:             fmt.Sprintf("%s-%s-%d", p.config.Group, p.topic, p.number),
 		Topic:          p.topic,
 		Snapshots:      snapshotsOf(p.topic),

@@ -47,7 +47,7 @@ func newBench(t testing.TB) *bench {
 	c := DefaultConfig()
 	b := &bench{partition: &partition{topic: schema.Topic, of: 1, encoder: encoder, shared: &shared{
 		config: &c, metrics: newMetrics(), log: log, decoder: record.NewDecoder(client), feed: binance.NewFeed(binance.Options{Symbols: []string{"BTCUSDT"}}),
-		connect: kafka.Connection{Brokers: cluster.ListenAddrs(), Dial: (&net.Dialer{}).DialContext, Log: log}}}}
+		connection: kafka.Connection{Brokers: cluster.ListenAddrs(), Dial: (&net.Dialer{}).DialContext, Log: log}}}}
 	b.owner, err = kafka.Take(context.Background(), b.ownerOptions())
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package streamer
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,6 +81,8 @@ type options struct {
 	symbols  []string
 	config   func(*Config)
 	exchange func(*fakebinance.Options)
+	kafka    []kfake.Opt
+	registry func(*http.Server) // with a TLSConfig it serves TLS
 }
 
 // world builds a rig inside the current bubble; the streamer is started by start.
@@ -106,13 +109,19 @@ func world(t *testing.T, o options) *rig {
 	}
 	r.exchange, err = fakebinance.New(exchange)
 	r.must(err)
-	r.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092),
-		kfake.ListenFn(func(_, addr string) (net.Listener, error) { return r.net.Listen(addr) }))
+	r.cluster, err = kfake.NewCluster(append(o.kafka, kfake.NumBrokers(1), kfake.Ports(9092),
+		kfake.ListenFn(func(_, addr string) (net.Listener, error) { return r.net.Listen(addr) }))...)
 	r.must(err)
 	fake := srfake.NewRegistry()
 	listener, err = r.net.Listen(registryAddr)
 	r.must(err)
 	r.registry = &http.Server{Handler: fake.Handler()}
+	if o.registry != nil {
+		o.registry(r.registry)
+	}
+	if r.registry.TLSConfig != nil {
+		listener = tls.NewListener(listener, r.registry.TLSConfig)
+	}
 	var served sync.WaitGroup
 	served.Go(func() { _ = r.registry.Serve(listener) })
 	r.closed = append(r.closed, func() { r.registry.Close(); served.Wait() }, fake.Close, r.cluster.Close, func() { r.exchange.Close() })

@@ -65,15 +65,7 @@ func Run(ctx context.Context, stop <-chan struct{}, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Memory == nil {
-		c.Memory = readMemory
-	}
+	c.fill()
 	s := &status{config: &c, began: time.Now(), metrics: newMetrics(), starting: "settings"}
 	listener := c.Listener
 	if listener == nil {
@@ -129,20 +121,21 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	symbols := c.upperSymbols()
 	transport := &http.Transport{DialContext: c.Dial, TLSClientConfig: tlsConfig, Proxy: c.Proxy, ForceAttemptHTTP2: true, MaxIdleConns: 4, IdleConnTimeout: time.Minute}
 	defer transport.CloseIdleConnections()
-	p := &parts{partitions: map[place]*partition{}, shared: &shared{config: c, metrics: s.metrics, log: c.Log, recent: newRecent(len(symbols)),
-		connect: kafka.Connection{Brokers: c.KafkaBrokers, Dial: c.Dial, Log: c.Log}}}
-	p.history = binance.NewHistory(binance.HistoryOptions{URL: c.RESTURL, Symbols: symbols, Budget: c.RESTBudget, Seed: c.Seed,
-		Client: &http.Client{Transport: transport}, Log: c.Log})
-	p.repairs = newRepairs(p.history, len(symbols), c.Log)
-	registryTLS, err := c.registryTLS()
-	if err != nil {
+	p := &parts{partitions: map[place]*partition{}, shared: &shared{config: c, metrics: s.metrics, log: c.Log, recent: newRecent(len(symbols))}}
+	if p.connection, err = c.kafka(); err != nil {
 		return err
 	}
-	registryTransport := &http.Transport{DialContext: c.Dial, TLSClientConfig: registryTLS, Proxy: c.Proxy, MaxIdleConns: 2, IdleConnTimeout: time.Minute}
+	if p.quarantine, err = newQuarantine(c, p.connection, s.metrics); err != nil {
+		return err
+	}
+	defer closeQuarantine(ctx, p.quarantine, c.Log)
+	p.history = binance.NewHistory(binance.HistoryOptions{URL: c.RESTURL, Symbols: symbols, Budget: c.RESTBudget, Seed: c.Seed,
+		Client: &http.Client{Transport: transport}, Log: c.Log, Rejected: rejectRow(p.quarantine)})
+	p.repairs = newRepairs(p.history, len(symbols), c.Log)
+	registryTransport := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, MaxIdleConns: 2, IdleConnTimeout: time.Minute}
 	defer registryTransport.CloseIdleConnections()
-	p.registry, err = sr.NewClient(sr.URLs(c.SchemaRegistryURL...), sr.HTTPClient(&http.Client{Transport: registryTransport, Timeout: registryTimeout}))
-	if err != nil {
-		return fmt.Errorf("-schema-registry-url %v: %w", c.SchemaRegistryURL, err)
+	if p.registry, err = c.registryClient(registryTransport); err != nil {
+		return err
 	}
 	if p.encoder, err = record.NewEncoder(p.registry, c.SerializerCacheSize, s.metrics.evictions.Inc); err != nil {
 		return err
@@ -155,7 +148,7 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	}
 	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
 		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout,
-		RotationInterval: c.RotationInterval, Seed: c.Seed, Metrics: s.metrics.binance, Log: c.Log, Rejected: s.reject,
+		RotationInterval: c.RotationInterval, Seed: c.Seed, Metrics: s.metrics.binance, Log: c.Log, Rejected: rejectFrame(s, p.quarantine),
 		LastID: func(slot int) int64 { return p.intake.lanes[slot].lastID.Load() }, Newest: p.history.Newest})
 	p.intake = &intake{feed: p.feed, recent: p.recent, metrics: s.metrics}
 	for slot, symbol := range symbols {
@@ -185,7 +178,7 @@ func (p *parts) run(ctx context.Context, stop <-chan struct{}, s *status) error 
 	owning, stopOwning := context.WithCancel(ctx)
 	defer stopOwning()
 	ended := make(chan struct{}) // the sessions are gone
-	group := kafka.NewGroup(kafka.GroupOptions{Connection: p.connect, Topics: p.topics, Name: p.config.Group, InstanceID: p.config.InstanceID,
+	group := kafka.NewGroup(kafka.GroupOptions{Connection: p.connection, Topics: p.topics, Name: p.config.Group, InstanceID: p.config.InstanceID,
 		Share: p.config.Share, SessionTimeout: p.config.SessionTimeout, HeartbeatInterval: p.config.HeartbeatInterval})
 
 	var beside errgroup.Group
@@ -297,7 +290,7 @@ func (p *parts) prepare(ctx context.Context, s *status) error {
 	case err != nil && ctx.Err() == nil:
 		c.Log.Warn("whether the exchange lists all symbols could not be asked: "+err.Error(), "url", c.RESTURL)
 	}
-	admin, err := kafka.NewAdmin(p.connect)
+	admin, err := kafka.NewAdmin(p.connection)
 	if err != nil {
 		return err
 	}
@@ -323,7 +316,7 @@ func (p *parts) prepareTopic(ctx context.Context, s *status, admin *kafka.Admin,
 	ensure := func(topic string, want int, configs map[string]*string) (have int32, err error) {
 		return have, retry(ctx, c.Log, startRetry, func() (err error) {
 			have, err = admin.EnsureTopic(ctx, topic, want, c.ReplicationFactor, configs)
-			return err
+			return p.connection.Security.Explain(err)
 		})
 	}
 	if partitions, err = ensure(l.topic, c.Partitions, nil); err != nil {
@@ -337,7 +330,11 @@ func (p *parts) prepareTopic(ctx context.Context, s *status, admin *kafka.Admin,
 		return 0, fmt.Errorf("topic %s has %d partitions and %s has %d: %w", l.topic, partitions, snapshotsOf(l.topic), snapshots, kafka.ErrPartitions)
 	}
 	s.waitFor("schema registry at " + fmt.Sprint(c.SchemaRegistryURL))
-	return partitions, retry(ctx, c.Log, startRetry, func() error { return p.encoder.Prepare(ctx, l.subject) })
+	err = retry(ctx, c.Log, startRetry, func() error { return p.encoder.Prepare(ctx, l.subject) })
+	if id, ok := p.encoder.SchemaID(l.subject); ok {
+		p.decoder.Know(id) // so that resuming needs no registry
+	}
+	return partitions, err
 }
 
 // place gives the lane to its partition.
@@ -357,8 +354,8 @@ func (p *parts) place(l *lane, of int32) {
 func retry(ctx context.Context, log *slog.Logger, pause time.Duration, attempt func() error) error {
 	for {
 		err := attempt()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, record.ErrRefused) {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

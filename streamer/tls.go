@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
@@ -15,7 +14,7 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !c.TLSVerify}
 	var err error
 	if c.TLSCAFile != "" {
-		config.RootCAs, err = readRoots(c.TLSCAFile)
+		config.RootCAs, err = readRoots("tls-ca-file", c.TLSCAFile)
 	} else {
 		config.RootCAs, err = defaultRoots()
 	}
@@ -25,24 +24,28 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 // registryTLS is how the schema registry's certificate is judged; nil when no
 // registry is reached over TLS, so that no roots need to be in memory.
 func (c *Config) registryTLS() (*tls.Config, error) {
-	for _, address := range c.SchemaRegistryURL {
-		if strings.HasPrefix(address, "https:") {
-			roots, err := defaultRoots()
-			return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, err
-		}
+	if !c.registryOverTLS() {
+		return nil, nil
 	}
-	return nil, nil
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	var err error
+	if c.SchemaRegistryCA != "" {
+		config.RootCAs, err = readRoots("schema-registry-ca", c.SchemaRegistryCA)
+	} else {
+		config.RootCAs, err = defaultRoots()
+	}
+	return config, err
 }
 
-// readRoots reads the authorities of a PEM file.
-func readRoots(path string) (*x509.CertPool, error) {
+// readRoots reads the authorities of the PEM file that flag names.
+func readRoots(flag, path string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("-tls-ca-file: %w", err)
+		return nil, fmt.Errorf("-%s: %w", flag, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("-tls-ca-file %s: there is no certificate in it", path)
+		return nil, fmt.Errorf("-%s %s: there is no certificate in it", flag, path)
 	}
 	return roots, nil
 }

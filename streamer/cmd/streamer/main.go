@@ -50,6 +50,9 @@ func run(args []string) int {
 func command(status *int) *cli.Command {
 	c := streamer.DefaultConfig()
 	c.Version = version()
+	// Not flags, and not derived from any: a command line is seen by everybody.
+	c.KafkaPassword = streamer.Secret(os.Getenv("STREAMER_KAFKA_PASSWORD"))
+	c.SchemaRegistryPassword = streamer.Secret(os.Getenv("STREAMER_SCHEMA_REGISTRY_PASSWORD"))
 	var logFormat, logLevel string
 	env := func(flag string) cli.ValueSourceChain {
 		return cli.EnvVars("STREAMER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
@@ -86,7 +89,18 @@ func command(status *int) *cli.Command {
 			duration("stale-timeout", "without any bytes, after which a session is dead", &c.StaleTimeout),
 			&cli.FloatFlag{Name: "rest-weight-budget", Usage: "share of the exchange's request weight to spend", Value: c.RESTBudget, Destination: &c.RESTBudget, Sources: env("rest-weight-budget")},
 			list("kafka-brokers", "Kafka brokers, host:port", &c.KafkaBrokers),
+			&cli.BoolFlag{Name: "kafka-tls", Usage: "reach the brokers over TLS; -kafka-tls-ca and -kafka-tls-cert imply it", Value: c.KafkaTLS, Destination: &c.KafkaTLS, Sources: env("kafka-tls")},
+			text("kafka-tls-ca", "PEM file of authorities to trust in place of the system's", &c.KafkaTLSCA),
+			text("kafka-tls-cert", "PEM file of this client's certificate", &c.KafkaTLSCert),
+			text("kafka-tls-key", "PEM file of its key", &c.KafkaTLSKey),
+			text("kafka-sasl", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER", &c.KafkaSASL),
+			text("kafka-user", "user for -kafka-sasl", &c.KafkaUser),
+			text("kafka-password-file", "file with the password for -kafka-sasl, read at each authentication; or STREAMER_KAFKA_PASSWORD", &c.KafkaPasswordFile),
+			text("kafka-token-file", "file with the token for OAUTHBEARER, read at each authentication", &c.KafkaTokenFile),
 			list("schema-registry-url", "schema registry", &c.SchemaRegistryURL),
+			text("schema-registry-user", "user for basic authentication", &c.SchemaRegistryUser),
+			text("schema-registry-password-file", "file with its password; or STREAMER_SCHEMA_REGISTRY_PASSWORD", &c.SchemaRegistryPasswordFile),
+			text("schema-registry-ca", "PEM file of authorities to trust in place of the system's", &c.SchemaRegistryCA),
 			text("topic", "topic; {symbol} in it makes one topic a symbol", &c.Topic),
 			number("partitions", "of a topic that does not exist yet", &c.Partitions),
 			number("replication-factor", "of a topic that does not exist yet; -1: the cluster's default", &c.ReplicationFactor),
@@ -106,6 +120,8 @@ func command(status *int) *cli.Command {
 			&cli.BoolFlag{Name: "print-config", Usage: "print the settings in force and exit"},
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", Aliases: []string{"v"}},
 		},
+		Commands: []*cli.Command{checkCommand(&c, status),
+			repairCommand(&c, status, func() (*slog.Logger, error) { return logger(logFormat, logLevel) })},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
@@ -130,6 +146,7 @@ func command(status *int) *cli.Command {
 				c.InstanceID, _ = os.Hostname() // without a name it is one of many; that works too
 			}
 			c.Log, c.Proxy, c.Seed = log, http.ProxyFromEnvironment, rand.Uint64()
+			limitMemory(os.DirFS("/"), log)
 			if err := serve(ctx, c); err != nil {
 				*status = exitFailed
 				return err

@@ -100,6 +100,14 @@ func TestWrongSettings(t *testing.T) {
 	f(`unexpected argument "now"`, "now")
 	f(`-log-level "loud"`, "-log-level", "loud")
 	f(`-log-format "xml"`, "-log-format", "xml")
+	f(`-symbols "BTC USDT"`, "check", "-symbols", "BTC USDT")
+	f("-timeout 1ms: must be from 1s", "check", "-timeout", "1ms")
+	f(`unexpected argument "now"`, "check", "now")
+	f("no-such-flag", "check", "-no-such-flag")
+	f(`-since "soon"`, "repair", "-since", "soon")
+	f(`-since "2999-01-01T00:00:00Z"`, "repair", "-since", "2999-01-01T00:00:00Z")
+	f("-max-holes 0: must be from 1", "repair", "-max-holes", "0")
+	f("-rest-weight-budget 2", "repair", "-rest-weight-budget", "2")
 }
 
 func TestPortInUseEndsInOneSentence(t *testing.T) {
@@ -117,7 +125,8 @@ func TestPortInUseEndsInOneSentence(t *testing.T) {
 // Flags win over the environment, which wins over the defaults.
 func TestPrintConfig(t *testing.T) {
 	c := exec.Command(os.Args[0], "-print-config", "-commit-interval", "7ms")
-	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_COMMIT_INTERVAL=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt")
+	c.Env = append(os.Environ(), asStreamer+"=1", "STREAMER_COMMIT_INTERVAL=9ms", "STREAMER_SYMBOLS=solusdt,xrpusdt",
+		"STREAMER_KAFKA_SASL=PLAIN", "STREAMER_KAFKA_USER=ann", "STREAMER_KAFKA_PASSWORD=hidden")
 	out, err := c.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +134,26 @@ func TestPrintConfig(t *testing.T) {
 	for _, want := range []string{"-commit-interval=7ms\n", "-symbols=solusdt,xrpusdt\n", "-ping-interval=3m0s\n"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("-print-config lacks %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(string(out), "hidden") {
+		t.Errorf("-print-config prints a password:\n%s", out)
+	}
+}
+
+// The check says a line about each thing on standard output, and its status
+// says whether one failed.
+func TestCheck(t *testing.T) {
+	c := exec.Command(os.Args[0], "check", "-timeout", "2s", "-ws-url", "ws://127.0.0.1:1", "-rest-url", "http://127.0.0.1:1",
+		"-kafka-brokers", "127.0.0.1:1", "-schema-registry-url", "http://127.0.0.1:1")
+	c.Env = append(os.Environ(), asStreamer+"=1")
+	out, err := c.Output()
+	if code := c.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("status %d, %v", code, err)
+	}
+	for _, want := range []string{"FAILED stream 127.0.0.1:1: connect", "FAILED Kafka: ", "FAILED schema of "} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
 		}
 	}
 }

@@ -21,8 +21,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -36,12 +34,12 @@ const (
 	retryMax   = 250 * time.Millisecond
 )
 
-// Connection is how the cluster is reached. All fields but Security are
+// Connection is how the brokers are reached. All fields but Security are
 // required.
 type Connection struct {
 	Brokers  []string
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
-	Security []kgo.Opt // TLS and SASL
+	Security Security
 	Log      *slog.Logger
 }
 
@@ -51,15 +49,13 @@ func (c *Connection) client(more ...kgo.Opt) (*kgo.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []kgo.Opt{
+	options := append(c.Security.Options(c.Dial),
 		kgo.SeedBrokers(c.Brokers...),
-		kgo.Dialer(dialer(c.Dial)),
 		kgo.ClientID("steadfeed"),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(retryFirst<<min(tries, 6), retryMax) }),
 		kgo.WithLogger(log),
-	}
-	options = append(options, c.Security...)
+	)
 	client, err := kgo.NewClient(append(options, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)
@@ -79,45 +75,6 @@ func dialer(dial func(context.Context, string, string) (net.Conn, error)) func(c
 		}
 		return conn, err
 	}
-}
-
-// Admin looks at topics and makes them.
-type Admin struct{ client *kgo.Client }
-
-// NewAdmin returns an Admin. It does not wait for the brokers.
-func NewAdmin(c Connection) (*Admin, error) {
-	client, err := c.client()
-	return &Admin{client}, err
-}
-
-// Close ends the connections.
-func (a *Admin) Close() { a.client.Close() }
-
-// EnsureTopic creates topic when it does not exist, and returns how many
-// partitions it has. A replication factor of -1 takes the cluster's default. A
-// topic that exists is left as it is.
-func (a *Admin) EnsureTopic(ctx context.Context, topic string, partitions, replication int, configs map[string]*string) (int32, error) {
-	admin := kadm.NewClient(a.client)
-	listed, err := admin.ListTopics(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("look for topic %s: %w", topic, err)
-	}
-	if detail := listed[topic]; detail.Err == nil && len(detail.Partitions) > 0 {
-		return int32(len(detail.Partitions)), nil
-	} else if detail.Err != nil && !errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
-		return 0, fmt.Errorf("look for topic %s: %w", topic, detail.Err)
-	}
-	made, err := admin.CreateTopic(ctx, int32(partitions), int16(replication), configs, topic)
-	if err == nil {
-		err = made.Err
-	}
-	if errors.Is(err, kerr.TopicAlreadyExists) {
-		return 0, fmt.Errorf("create topic %s: another process has just made it", topic) // look again
-	}
-	if err != nil {
-		return 0, fmt.Errorf("create topic %s: %w", topic, err)
-	}
-	return int32(partitions), nil
 }
 
 // PartitionOf is the partition that Kafka's own clients give to key (murmur2):

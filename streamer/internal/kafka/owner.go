@@ -158,6 +158,13 @@ func (o *Owner) Next() *Record {
 	return r
 }
 
+// Return takes back a record that is not to be produced.
+func (o *Owner) Return(r *Record) {
+	o.slabs.release(r.slab)
+	r.Body, r.slab = nil, nil
+	o.records.Put(r)
+}
+
 // Clock sets the time that records are stamped with from now on. Reading the
 // clock for every record would be a tenth of all work.
 func (o *Owner) Clock(now time.Time) { o.now = now }
@@ -198,9 +205,7 @@ func (o *Owner) settle(done *kgo.Record, err error) {
 		o.failure = fmt.Errorf("produce id %d of %s to partition %d of %s: %w", r.ID, done.Key, done.Partition, done.Topic, err)
 	}
 	o.mu.Unlock()
-	o.slabs.release(r.slab)
-	r.Body, r.slab = nil, nil
-	o.records.Put(r)
+	o.Return(r)
 }
 
 // Full tells that a commit is due whatever the time.

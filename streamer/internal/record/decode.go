@@ -77,8 +77,7 @@ func (d *Decoder) Trade(ctx context.Context, value []byte) (symbol string, id in
 // lookUp gets the schema of an id and makes its reader.
 func (d *Decoder) lookUp(ctx context.Context, schemaID uint32) (reader, error) {
 	found, err := d.registry.SchemaByID(ctx, int(schemaID))
-	var no *sr.ResponseError
-	if errors.As(err, &no) && sr.IsNotFoundError(no.ErrorCode) {
+	if err != nil && notThere(err) {
 		return nil, fmt.Errorf("schema id %d: %w: %w", schemaID, err, ErrUnreadable)
 	}
 	if err != nil {

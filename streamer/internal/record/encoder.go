@@ -19,13 +19,19 @@ import (
 )
 
 // Encoder appends trades as record values. It is for one goroutine; only
-// Cached and Evicted may be called from others.
+// Cached and SchemaID may be called from others.
 type Encoder struct {
 	registry *sr.Client
 	cache    *lru.Cache[string, *serializer] // by subject
+	ids      *lru.Cache[string, int]         // schema ids by subject, also of serializers that had to go
 	newest   *serializer                     // of the subject used last: nearly always the one wanted next
 	evicted  func()
 }
+
+// maxSubjects bounds the schema ids that are remembered: one for each pair that
+// the exchange may list. A serializer that comes back into the cache then costs
+// no call, however small the cache is.
+const maxSubjects = 4096
 
 // serializer is what a subject needs: the bytes before the Avro body.
 type serializer struct {
@@ -42,24 +48,32 @@ func NewEncoder(registry *sr.Client, size int, evicted func()) (*Encoder, error)
 		return nil, fmt.Errorf("serializer cache of size %d: %w", size, err)
 	}
 	e.cache = cache
+	if e.ids, err = lru.New[string, int](maxSubjects); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
 // Share returns an encoder for another goroutine, with the same cache.
 func (e *Encoder) Share() *Encoder {
-	return &Encoder{registry: e.registry, cache: e.cache, evicted: e.evicted}
+	return &Encoder{registry: e.registry, cache: e.cache, ids: e.ids, evicted: e.evicted}
 }
 
 // Prepare makes sure that subject's schema is registered and its serializer in
-// the cache. It calls the registry only when it is not.
+// the cache. It calls the registry only for a subject that it meets for the
+// first time. The error wraps ErrRefused when the registry answered and trying
+// again is of no use.
 func (e *Encoder) Prepare(ctx context.Context, subject string) error {
 	if _, ok := e.cache.Get(subject); ok {
 		return nil
 	}
-	// Registering a schema that is there already returns its id.
-	id, err := e.registry.RegisterSchema(ctx, subject, sr.Schema{Schema: schema.Trade, Type: sr.TypeAvro}, -1, -1)
-	if err != nil {
-		return fmt.Errorf("register the schema of %s: %w", subject, err)
+	id, ok := e.ids.Get(subject)
+	if !ok {
+		var err error
+		if id, err = e.schemaID(ctx, subject); err != nil {
+			return err
+		}
+		e.ids.Add(subject, id)
 	}
 	s := &serializer{subject: subject}
 	s.header[0] = schema.Magic
@@ -82,15 +96,8 @@ func (e *Encoder) Append(b []byte, subject string, t *binance.Trade) (value []by
 	return appendTrade(b, t), true
 }
 
-// SchemaID is the registry's id of subject's schema; ok is false when the
-// subject is not in the cache.
-func (e *Encoder) SchemaID(subject string) (id int, ok bool) {
-	s, ok := e.cache.Peek(subject)
-	if !ok {
-		return 0, false
-	}
-	return int(binary.BigEndian.Uint32(s.header[1:])), true
-}
+// SchemaID is the registry's id of the schema of a subject that was prepared.
+func (e *Encoder) SchemaID(subject string) (id int, ok bool) { return e.ids.Peek(subject) }
 
 // Cached is the number of serializers kept.
 func (e *Encoder) Cached() int { return e.cache.Len() }
