@@ -64,7 +64,7 @@ func (i Inspection) Run(ctx context.Context) (*soak.Run, soak.Course, error) {
 	}
 	defer dir.Close()
 	r := &inspection{Inspection: i, dir: dir}
-	r.course = soak.Course{Subject: soak.SubjectBuild{Name: i.Plan.Topic.Name}, Began: time.Now().UTC()}
+	r.course = soak.Course{Subject: soak.SubjectBuild{Name: "topic " + i.Plan.Topic.Name}, Began: time.Now().UTC()}
 	err = r.conclude(r.tell(ctx), &r.course)
 	return dir, r.course, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"time"
@@ -69,7 +70,12 @@ func (q *queue) done() bool { return q.Next >= q.End }
 
 // openMerge finds out where the partitions begin and end.
 func openMerge(ctx context.Context, topic string, since, follow time.Duration, settings []kgo.Opt) (*merge, error) {
-	fail := func(err error) (*merge, error) { return nil, fmt.Errorf("read topic %s: %w", topic, err) }
+	fail := func(err error) (*merge, error) {
+		if errors.Is(err, io.EOF) { // a broker says no more than that
+			err = fmt.Errorf("the connection was closed by Kafka, as it does when it wants TLS or other credentials: %w", err)
+		}
+		return nil, fmt.Errorf("read topic %s: %w", topic, err)
+	}
 	asking, err := kgo.NewClient(settings...)
 	if err != nil {
 		return fail(err)
@@ -136,7 +142,7 @@ func openMerge(ctx context.Context, topic string, since, follow time.Duration, s
 
 func (m *merge) close() { m.client.Close() }
 
-// errRead ends reading: what it wraps is of Kafka, not of the records.
+// failed is an error of Kafka, not of the records.
 func (m *merge) failed(err error) error { return fmt.Errorf("read topic %s: %w", m.topic, err) }
 
 // run hands every committed record to take, until the ends, then for as long
