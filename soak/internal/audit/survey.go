@@ -92,7 +92,7 @@ func (s *survey) observe(at identity, record *kgo.Record, cut bool) (first bool)
 		c = &watched{account: account{symbol: at.symbol, partition: record.Partition}}
 		s.symbols[at.symbol] = c
 	}
-	behind := s.follow(c, at.id, record)
+	behind := s.locate(c, at.id, record)
 	if c.started && at.id < c.start && cut {
 		s.found(c, soak.Ordered, at.id, fmt.Sprintf(
 			"at %s, below %d, with which what was read of the symbol begins: out of order, or a repeat of what lies before", where(record), c.start))
@@ -114,10 +114,10 @@ func (s *survey) observe(at identity, record *kgo.Record, cut bool) (first bool)
 	return true
 }
 
-// follow notes where a symbol's trades lie, and tells whether this one comes
+// locate notes where a symbol's trades lie, and tells whether this one comes
 // behind a higher id of the same partition. A symbol in a further partition is
 // one disordered trade: nothing orders the two, whatever the ids.
-func (s *survey) follow(c *watched, id int64, record *kgo.Record) (behind bool) {
+func (s *survey) locate(c *watched, id int64, record *kgo.Record) (behind bool) {
 	for i := range c.lanes {
 		if l := &c.lanes[i]; l.partition == record.Partition {
 			behind = id < l.highest
