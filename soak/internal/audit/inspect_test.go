@@ -307,6 +307,10 @@ func TestInspectionDoesNotSeeWhatWasAborted(t *testing.T) {
 	if l.Reading.Records != 300 || len(l.Findings) > 0 || l.Reading.Unfinished != "" || course.Trouble != "" {
 		t.Errorf("reading %+v, findings %v, trouble %q", l.Reading, l.Findings, course.Trouble)
 	}
+	// The end is known although it is no record: nobody had to wait for more.
+	if took := course.Ended.Sub(course.Began); took >= quietAfter {
+		t.Errorf("took %s", took)
+	}
 }
 
 // A compacted topic has offsets without records; what was compacted is not
@@ -417,6 +421,11 @@ func TestInspectionAsksTheExchange(t *testing.T) {
 	if a := l.Accounts[0]; a.Published != 9000-3 || a.Delivered != int64(len(records)) {
 		t.Errorf("account %+v", a)
 	}
+	for _, f := range l.Findings {
+		if f.FirstID == first+10 {
+			t.Errorf("a hole of the exchange's own is a finding: %+v", f)
+		}
+	}
 	if refusals.Load() != 1 || r.Trouble != "" || course.Trouble != "" {
 		t.Errorf("%d refusals, trouble %q, %q", refusals.Load(), r.Trouble, course.Trouble)
 	}
@@ -496,6 +505,21 @@ func TestInspectionOfWhatIsNoTrade(t *testing.T) {
 		t.Errorf("cancelled: %+v, %v", course, err)
 	} else if _, err := os.Stat(filepath.Join(dir.Dir(), soak.LedgerFile)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nothing orders two partitions: that is said once for each further one, and
+// not of every trade that happens to be read behind a higher id of another.
+func TestSurveyBlamesAPartitionOnce(t *testing.T) {
+	s := newSurvey(reader{}, 1, 0)
+	for _, at := range []struct {
+		partition int32
+		id        int64
+	}{{0, 1}, {0, 3}, {1, 2}, {1, 4}, {0, 7}, {1, 6}, {1, 5}} { // only 5 is behind in its own
+		s.observe(identity{"BTCUSDT", at.id}, &kgo.Record{Partition: at.partition}, false)
+	}
+	if c := s.symbols["BTCUSDT"]; c.disordered != 2 || c.delivered != 7 || len(c.missing) != 0 {
+		t.Errorf("%d disordered, %d delivered, missing %v: %+v", c.disordered, c.delivered, c.missing, s.findings.kept)
 	}
 }
 
