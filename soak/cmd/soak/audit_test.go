@@ -22,7 +22,7 @@ func TestAuditOfATopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer backend.Close()
-	planted, err := backend.FillTopic(t.Context(), "filled", 20_000)
+	planted, err := backend.FillTopic(t.Context(), "filled", 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func finding(g soak.Guarantee, t fakebinance.Trade) string {
 // whole sample is compared, so the altered trade must be in it.
 func TestInspectionFindsWhatWasPlanted(t *testing.T) {
 	p := newPipeline(t)
-	const each = 3000
+	const each = 1500
 	trades, did := plant(p.trades(each))
 	encode := func(with func(fakebinance.Trade) *kgo.Record) (records []*kgo.Record) {
 		for _, trade := range trades {
@@ -542,7 +542,7 @@ func TestSurveyForgetsAloud(t *testing.T) {
 	if len(s.symbols) != maxWatched || s.reading.Unwatched != 6 {
 		t.Errorf("%d symbols, %d records of others", len(s.symbols), s.reading.Unwatched)
 	}
-	for i := range 20 {
+	for i := range 8 {
 		for symbol := range 100 {
 			for hole := range int64(100) {
 				at(fmt.Sprint("S", symbol), 2+int64(i)*1000+2*hole)

@@ -30,8 +30,8 @@ const (
 	// partition; beyond, it is not fetched until half of them are taken.
 	queueRecords = 20_000
 
-	// quietAfter is when a partition that brings nothing, though its end has
-	// not been reached, is looked into: a compacted topic can end in offsets
+	// quietAfter is when partitions that bring nothing, though their end has
+	// not been reached, are looked into: a compacted topic can end in offsets
 	// without records.
 	quietAfter = 10 * time.Second
 	// goneAfter is when Kafka counts as gone.
@@ -55,6 +55,7 @@ type merge struct {
 	admin  *kadm.Client
 	queues []*queue
 	follow time.Duration // after all ends
+	quiet  time.Duration // quietAfter, but for tests
 }
 
 // queue is one partition.
@@ -107,7 +108,7 @@ func openMerge(ctx context.Context, topic string, since, follow time.Duration, s
 	if err != nil {
 		return fail(err)
 	}
-	m := &merge{topic: topic, follow: follow}
+	m := &merge{topic: topic, follow: follow, quiet: quietAfter}
 	starts := map[int32]kgo.Offset{}
 	for _, partition := range ends[topic] {
 		at, known := from.Lookup(topic, partition.Partition)
@@ -281,17 +282,26 @@ func (m *merge) pause(q *queue, paused bool) {
 	}
 }
 
-// checkQuiet looks into partitions that the others wait for in vain. While
-// Kafka answers, nothing between the last record and the end is left.
+// checkQuiet looks into partitions that the others wait for in vain. When none
+// of those that have not ended brings anything, and Kafka answers, then nothing
+// is left between the last record and the end. While another still moves, it
+// may just not have been their turn.
 func (m *merge) checkQuiet(ctx context.Context) error {
 	now := time.Now()
 	var quiet []*queue
+	var moved time.Time // the newest move
 	for _, q := range m.queues {
-		if len(q.records) == 0 && !q.done() && now.Sub(q.moved) > quietAfter {
+		if q.done() {
+			continue
+		}
+		if q.moved.After(moved) {
+			moved = q.moved
+		}
+		if len(q.records) == 0 {
 			quiet = append(quiet, q)
 		}
 	}
-	if len(quiet) == 0 {
+	if len(quiet) == 0 || now.Sub(moved) < m.quiet {
 		return nil
 	}
 	asking, cancel := context.WithTimeout(ctx, askWithin)
@@ -304,7 +314,7 @@ func (m *merge) checkQuiet(ctx context.Context) error {
 		switch {
 		case err == nil:
 			q.Next = q.End
-		case now.Sub(q.moved) > goneAfter:
+		case now.Sub(moved) > goneAfter:
 			return m.failed(fmt.Errorf("nothing came for %s, and Kafka does not answer: %w", goneAfter, err))
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // bounded.
 func TestMergeReadsInTheOrderOfTimeAndHoldsBack(t *testing.T) {
 	p := newPipeline(t)
-	const each = 4 * queueRecords
+	const each = 2 * queueRecords
 	var records []*kgo.Record
 	value := make([]byte, 100)
 	for i := range each {
@@ -56,6 +56,31 @@ func TestMergeReadsInTheOrderOfTimeAndHoldsBack(t *testing.T) {
 	// A fetch or two of 5,000 records may come on top.
 	if most > queueRecords+15_000 || most < queueRecords {
 		t.Errorf("%d records waited", most)
+	}
+}
+
+// The end of a partition can be offsets without records, as compaction leaves
+// them. The others do not wait for it for ever.
+func TestMergeEndsWhereNothingIsLeft(t *testing.T) {
+	p := newPipeline(t)
+	var records []*kgo.Record
+	for i := range int32(100) {
+		records = append(records, &kgo.Record{Partition: i % 2, Value: []byte("x"), Timestamp: time.UnixMilli(int64(i + 1))})
+	}
+	p.make("hollow", 2, records, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	m, err := openMerge(t.Context(), "hollow", 0, 0, []kgo.Opt{kgo.SeedBrokers(p.cluster.ListenAddrs()...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	m.quiet = 100 * time.Millisecond
+	m.queues[0].End += 3
+	taken := 0
+	if err := m.run(t.Context(), func(*queue, *kgo.Record) error { taken++; return nil }, func() {}); err != nil || taken != 100 {
+		t.Errorf("%d taken of 100: %v", taken, err)
+	}
+	if q := m.queues[0]; q.Next != q.End {
+		t.Errorf("read to %d of %d", q.Next, q.End)
 	}
 }
 
