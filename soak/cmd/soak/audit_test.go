@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,20 +64,26 @@ func TestAuditOfATopic(t *testing.T) {
 	}
 }
 
-// Kafka that wants to know who asks is told, and not with a password from the
-// command line.
+// Kafka that wants TLS and to know who asks is given both, and not a password
+// from the command line.
 func TestAuditAuthenticates(t *testing.T) {
 	t.Chdir(t.TempDir())
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "reader", "secret"),
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	defer certified.Close()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
+	if err := os.WriteFile("ca.pem", authority, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: certified.TLS.Certificates}), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "reader", "secret"),
 		kfake.SeedTopics(1, "trades"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	audit := func() (int, string) {
+	audit := func(more ...string) (int, string) {
 		var out bytes.Buffer
-		status := run(t.Context(), []string{"soak", "audit", "-brokers", strings.Join(cluster.ListenAddrs(), ","), "-topic", "trades",
-			"-rest-url", "none", "-kafka-sasl", "scram-sha-256", "-kafka-user", "reader", "-kafka-password-file", "password"}, &out, &out)
+		status := run(t.Context(), append([]string{"soak", "audit", "-brokers", strings.Join(cluster.ListenAddrs(), ","), "-topic", "trades",
+			"-rest-url", "none", "-kafka-sasl", "scram-sha-256", "-kafka-user", "reader", "-kafka-password-file", "password"}, more...), &out, &out)
 		return status, out.String()
 	}
 	write := func(password string) {
@@ -83,15 +92,18 @@ func TestAuditAuthenticates(t *testing.T) {
 		}
 	}
 	write("secret")
-	if status, said := audit(); status != soak.ExitInconclusive { // the topic is empty
+	if status, said := audit("-kafka-tls-ca", "ca.pem"); status != soak.ExitInconclusive { // the topic is empty
 		t.Errorf("status %d: %s", status, said)
 	}
 	plan, err := os.ReadFile(filepath.Join("runs", soak.Latest, soak.PlanFile))
 	if err != nil || bytes.Contains(plan, []byte("secret")) {
 		t.Errorf("the plan: %s, %v", plan, err)
 	}
+	if status, said := audit("-kafka-tls"); status != soak.ExitBroken || !strings.Contains(said, "certificate") {
+		t.Errorf("an authority that nobody trusts: status %d: %s", status, said)
+	}
 	write("wrong")
-	if status, said := audit(); status != soak.ExitBroken || !strings.Contains(said, "other credentials") {
+	if status, said := audit("-kafka-tls-ca", "ca.pem"); status != soak.ExitBroken || !strings.Contains(said, "other credentials") {
 		t.Errorf("status %d: %s", status, said)
 	}
 }
