@@ -19,11 +19,12 @@ SEED ?=
 RUN ?= runs/latest
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint canaries soak report clean
+.PHONY: help build test race fuzz bench lint audit-large canaries soak report clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the commands into bin/
 	$(GO_BUILD) $(COMMANDS)
@@ -43,6 +44,10 @@ bench: build ## benchmarks: hot path, fake exchange, and whole processes
 
 lint: ## gofmt, go vet, staticcheck
 	scripts/lint.sh
+
+audit-large: ## audit a topic of 10 million trades with planted faults, in under 100 MB
+	$(GO_BUILD) ./soak/cmd/soak
+	bin/soak bench-audit -trades $(TRADES)
 
 canaries: build ## convict each canary, acquit the good ones
 	bin/soak canaries

@@ -47,7 +47,7 @@ func (b *builder) environment() {
 	add("SHA-256", subject.SHA256)
 	add("Ended with", subject.Exit)
 	add("Settings", settings(e.plan.Subject.Settings))
-	if e.ledger != nil {
+	if e.ledger != nil && !e.isAudit() {
 		u := e.ledger.Uptime
 		add("Uptime", fmt.Sprintf("%s in all, %s within disturbance, %s outside it with a due trade invisible for more than 5 s",
 			seconds(float64(u.Seconds)), seconds(float64(u.Disturbed)), seconds(float64(u.Bad))))
@@ -101,9 +101,13 @@ func (b *builder) repeat() {
 		add("-subject", command)
 	}
 	run += " " + quote(b.e.plan.Name)
+	what := "The same traffic and the same injections"
+	if b.e.isAudit() {
+		what, run = "The same topic and the same sample", auditCommand(b.e.plan)
+	}
 	dir := quote("runs/" + b.e.id)
 	b.Repeat = []fact{
-		{Name: "The same traffic and the same injections", Value: run},
+		{Name: what, Value: run},
 		{Name: "Judge this run again", Value: "bin/soak judge " + dir},
 		{Name: "Write this page again", Value: "bin/soak report " + dir},
 	}

@@ -35,7 +35,12 @@ func newCharts(e *evidence, s span, m marks) *charts {
 		throughput: make("throughput", "Trades published and delivered per second", wideSize, inTrades),
 		lag:        make("lag", "Lag: from published to visible in the topic", wideSize, inSeconds),
 	}
-	line(all.memory, "RSS", above0(func(s *soak.Sample) float64 { return float64(s.RSSBytes) }))
+	memory := func(s *soak.Sample) float64 { return float64(s.RSSBytes) }
+	if e.isAudit() {
+		all.memory.title = "Memory of the auditor over time"
+		memory = func(s *soak.Sample) float64 { return float64(s.HarnessRSSBytes) }
+	}
+	line(all.memory, "RSS", above0(memory))
 	line(all.memory, "live heap", above0(func(s *soak.Sample) float64 { return float64(s.HeapLiveBytes) }))
 	all.memory.limit = e.memoryLimit()
 
@@ -145,9 +150,11 @@ func describeMemory(c *chart, e *evidence) string {
 	}
 	fmt.Fprintf(&b, "RSS was %s %s and %s at the last sample (%s); highest %s %s.",
 		megabytes(begin), since, megabytes(rss.last), difference(begin, rss.last), megabytes(rss.high), c.during(rss))
-	if heap.n > 0 {
+	switch {
+	case e.isAudit():
+	case heap.n > 0:
 		fmt.Fprintf(&b, " Live heap %s to %s.", megabytes(heap.low), megabytes(heap.high))
-	} else {
+	default:
 		b.WriteString(" The subject gave no figure of its live heap.")
 	}
 	if c.limit != nil {

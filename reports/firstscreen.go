@@ -80,6 +80,10 @@ func (e *evidence) audited() bool { return e.ledger != nil || e.verdict != nil }
 
 // validity is whether the run was fit to be judged.
 func (b *builder) validity() {
+	if b.e.isAudit() {
+		b.auditValidity()
+		return
+	}
 	b.Validity = []fact{b.duration(), b.sampling(), b.faults(), b.build(), b.host(), b.load()}
 }
 
@@ -214,6 +218,11 @@ func (b *builder) totals() {
 		share = percent(float64(d.Delivered)/float64(d.Published)) + " of published"
 	}
 	notes := []string{"trades by the exchange", share, "never in the topic", "copies beyond the first", "behind a higher id", "not as published"}
+	if b.e.isAudit() {
+		auditNotes := slices.Clone(auditNotes)
+		auditNotes[1] = notes[1]
+		notes = auditNotes
+	}
 	for i, n := range []int64{d.Published, d.Delivered, d.Lost, d.Duplicate, d.Disordered, d.Altered} {
 		b.Totals = append(b.Totals, figure{Name: names[i], Value: count(n), Note: notes[i], Bad: i >= 2 && n != 0})
 	}

@@ -20,6 +20,7 @@ const (
 
 type tradeTable struct {
 	Source string
+	How    string // what was done with the trades
 	Rows   []tradeRow
 	Sum    tradeRow
 }
@@ -41,7 +42,7 @@ func (b *builder) trades() {
 	if l == nil {
 		return
 	}
-	t := &tradeTable{Source: shorten(l.Source)}
+	t := &tradeTable{Source: shorten(l.Source), How: b.how()}
 	for _, a := range l.Accounts {
 		row := newTradeRow(shorten(a.Symbol), a)
 		if a.Published > 0 {

@@ -27,6 +27,40 @@ type Ledger struct {
 	PublisherLateMax float64 `json:"publisher_late_max_seconds"`
 	// Largest step of the wall clock against the steady one during the run.
 	ClockStep float64 `json:"clock_step_seconds"`
+
+	Reading *Reading `json:"reading,omitempty"` // of an audit of a topic that exists
+}
+
+// Reading is how an audit read its topic and what it asked the exchange.
+type Reading struct {
+	Records    int64              `json:"records"` // committed ones
+	Partitions []PartitionReading `json:"partitions"`
+	First      time.Time          `json:"first,omitzero"` // when the oldest and the newest record were written, by their own time
+	Last       time.Time          `json:"last,omitzero"`
+
+	Unreadable      int64  `json:"unreadable"` // records that are no trades
+	UnreadableFirst string `json:"unreadable_first,omitempty"`
+	Unwatched       int64  `json:"unwatched"`       // records of symbols beyond those that are remembered
+	HolesForgotten  int64  `json:"holes_forgotten"` // counted as lost when there were more than are remembered
+	Unfinished      string `json:"unfinished,omitempty"`
+
+	HolesAsked   int64    `json:"holes_asked"`       // settled by the exchange's answer
+	HolesUnasked int64    `json:"holes_unasked"`     // counted as lost without one
+	Absent       int64    `json:"absent"`            // ids that the exchange does not have either: not lost
+	Sampled      int      `json:"sampled"`           // trades drawn to be compared
+	Compared     int      `json:"compared"`          // with the exchange's
+	Fields       []string `json:"fields,omitempty"`  // that were compared
+	Weight       int      `json:"weight"`            // spent on questions
+	Trouble      string   `json:"trouble,omitempty"` // why not everything was asked
+}
+
+// PartitionReading is how far one partition was read.
+type PartitionReading struct {
+	Partition int32 `json:"partition"`
+	From      int64 `json:"from"` // offset
+	Next      int64 `json:"next"` // the offset after the last one read
+	End       int64 `json:"end"`  // the last stable offset when the audit began
+	Records   int64 `json:"records"`
 }
 
 // Bounds of a ledger, so that a run of any length and with any fault stays small.

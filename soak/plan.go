@@ -47,6 +47,24 @@ type Plan struct {
 	SampleEvery Duration    `json:"sample_every"`
 	DrainWithin Duration    `json:"drain_within"` // from the end of traffic until every trade must be visible
 	Limits      []Limit     `json:"limits"`
+	Topic       *Topic      `json:"topic,omitempty"` // of an audit of a topic that exists; it has no traffic, subject, phases or injections
+}
+
+// Topic is what an audit reads, and whom it asks about what it finds. Secrets
+// are no part of it.
+type Topic struct {
+	Name     string            `json:"name"`
+	Brokers  []string          `json:"brokers"`
+	Registry string            `json:"registry,omitempty"`
+	Format   string            `json:"format"`           // auto, avro or json
+	Fields   map[string]string `json:"fields,omitempty"` // those whose names were given, such as "id": "t"
+	Since    Duration          `json:"since,omitempty"`  // how far back it begins; 0: at the earliest record
+	Follow   Duration          `json:"follow,omitempty"` // how long it goes on after the end that it saw at its start
+	REST     string            `json:"rest,omitempty"`   // base of the exchange's API; empty: nobody is asked
+	Sample   int               `json:"sample"`           // trades compared with the exchange's
+	// AllowUnreadable: records that are no trades do not matter, as in a topic
+	// of mixed content.
+	AllowUnreadable bool `json:"allow_unreadable,omitempty"`
 }
 
 // Traffic says what the exchange publishes: synthetic trades, or a capture.

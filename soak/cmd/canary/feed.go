@@ -29,19 +29,30 @@ const (
 // at once.
 const writeWait = time.Second
 
+// patience is how many reconnects a canary that gives up makes.
+const patience = 10
+
+// errRotation ends a session that has lasted long enough, which only the
+// canary that breaks first thinks of any.
+var errRotation = errors.New("rotation")
+
 // feed reads one session after another and passes on every trade once, in the
 // order of ids. It is not safe for concurrent use; run owns it.
 type feed struct {
+	kind     string // of flaw
 	settings settings
 	figures  *figures
 	log      *slog.Logger
 	pass     func(trade)
 	next     map[string]int64 // the id expected next, by symbol; none until the first trade
+	blind    bool             // this session does not fetch what was missed before it
 	dialer   websocket.Dialer
 	rest     *http.Client
 }
 
-func newFeed(settings settings, figures *figures, log *slog.Logger, pass func(trade)) (*feed, error) {
+// newFeed takes the ids with which each symbol goes on, of those that were
+// delivered before.
+func newFeed(kind string, settings settings, figures *figures, log *slog.Logger, next map[string]int64, pass func(trade)) (*feed, error) {
 	trust := &tls.Config{}
 	if settings.tlsCAFile != "" {
 		pem, err := os.ReadFile(settings.tlsCAFile)
@@ -54,8 +65,8 @@ func newFeed(settings settings, figures *figures, log *slog.Logger, pass func(tr
 		}
 	}
 	return &feed{
-		settings: settings, figures: figures, log: log, pass: pass,
-		next:   make(map[string]int64, len(settings.symbols)),
+		kind: kind, settings: settings, figures: figures, log: log, pass: pass,
+		next:   next,
 		dialer: websocket.Dialer{TLSClientConfig: trust, HandshakeTimeout: 5 * time.Second},
 		rest:   &http.Client{Transport: &http.Transport{TLSClientConfig: trust.Clone()}, Timeout: 5 * time.Second},
 	}, nil
@@ -65,7 +76,12 @@ func newFeed(settings settings, figures *figures, log *slog.Logger, pass func(tr
 func (f *feed) run(ctx context.Context) error {
 	defer f.rest.CloseIdleConnections()
 	wait := backoffMin
-	for ctx.Err() == nil {
+	for reconnects := 0; ctx.Err() == nil; reconnects++ {
+		if f.kind == givesUp && reconnects > patience {
+			f.log.Warn("flaw: the canary gives up", "reconnects", reconnects)
+			<-ctx.Done()
+			break
+		}
 		began := time.Now()
 		err := f.session(ctx)
 		f.figures.connected.Store(false)
@@ -74,6 +90,11 @@ func (f *feed) run(ctx context.Context) error {
 		}
 		f.log.Warn("session ended", "reason", err.Error(), "after", time.Since(began).String())
 		f.figures.reconnects.Inc()
+		f.blind = f.kind == unrepaired
+		if errors.Is(err, errRotation) {
+			f.blind = true
+			continue // nothing is wrong with the exchange
+		}
 		if time.Since(began) > backoffMax {
 			wait = backoffMin
 		}
@@ -99,12 +120,18 @@ func (f *feed) session(ctx context.Context) error {
 	// What was published while no session was open will not be sent again.
 	// Later frames wait in the socket meanwhile, so order is kept.
 	for symbol := range f.next {
+		if f.blind {
+			break
+		}
 		if err := f.repair(ctx, symbol, 0); err != nil {
 			return err
 		}
 	}
 	f.figures.connected.Store(true)
-	for {
+	for began := time.Now(); ; {
+		if f.kind == breakFirst && time.Since(began) > f.settings.rotation {
+			return errRotation
+		}
 		if err := conn.SetReadDeadline(time.Now().Add(f.settings.staleTimeout)); err != nil {
 			return err
 		}
@@ -130,7 +157,11 @@ func (f *feed) session(ctx context.Context) error {
 // what is missing before it is fetched first.
 func (f *feed) take(ctx context.Context, t trade) error {
 	next, seen := f.next[t.Symbol]
-	if seen && t.ID > next {
+	switch {
+	case !seen || t.ID <= next:
+	case f.blind:
+		confess(f.log, trade{Symbol: t.Symbol, ID: next}, "does not repair", "last_trade_id", t.ID-1)
+	default:
 		f.figures.gaps.Inc()
 		if err := f.repair(ctx, t.Symbol, t.ID-1); err != nil {
 			return err

@@ -18,7 +18,17 @@ const (
 	lag       = "lag"       // each second of life adds 5 ms to every trade's way
 )
 
-var flaws = []string{none, lost, altered, swapped, duplicate, lag}
+// The flaws that are no single trade's: each leaves out one protection, and
+// the feed and the topic ask for it by name.
+const (
+	unrepaired = "unrepaired"  // what was published while it had no session is not fetched
+	breakFirst = "break-first" // rotates by closing before it dials, and does not fetch what it missed
+	givesUp    = "gives-up"    // does not dial any more after ten reconnects
+	forgets    = "forgets"     // after a restart begins with the first trade that it sees
+	both       = "both"        // writes without a fence: both sides of a hand-over deliver
+)
+
+var flaws = []string{none, lost, altered, swapped, duplicate, lag, unrepaired, breakFirst, givesUp, forgets, both}
 
 // lagPerSecond is slow enough that no single minute looks wrong and fast
 // enough that four minutes show it.
@@ -121,8 +131,10 @@ func (f *flaw) crawl() {
 
 // confess logs which trade is touched, so that a conviction can be compared
 // with the deed.
-func (f *flaw) confess(t trade, deed string, more ...any) {
-	f.log.Warn("flaw: the canary "+deed, append([]any{"symbol", t.Symbol, "trade_id", t.ID}, more...)...)
+func (f *flaw) confess(t trade, deed string, more ...any) { confess(f.log, t, deed, more...) }
+
+func confess(log *slog.Logger, t trade, deed string, more ...any) {
+	log.Warn("flaw: the canary "+deed, append([]any{"symbol", t.Symbol, "trade_id", t.ID}, more...)...)
 }
 
 // turnLastDigit changes a decimal by one in its last place without borrowing.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,23 +46,31 @@ func run(ctx context.Context, command *cli.Command) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	figures := newFigures()
-	topic, err := openTopic(ctx, settings, figures)
+	topic, err := openTopic(ctx, kind, settings, figures)
 	if err != nil {
 		return err
 	}
 	defer topic.close()
-	flaw := newFlaw(kind, command.Int64("at"), log, topic.produce)
-	feed, err := newFeed(settings, figures, log, flaw.pass)
+	next, err := topic.resume(ctx)
 	if err != nil {
 		return err
 	}
-	log.Info("canary sings", "flaw", kind, "at", command.Int64("at"), "symbols", settings.symbols)
+	flaw := newFlaw(kind, command.Int64("at"), log, topic.produce)
+	feed, err := newFeed(kind, settings, figures, log, next, flaw.pass)
+	if err != nil {
+		return err
+	}
+	log.Info("canary sings", "flaw", kind, "at", command.Int64("at"), "symbols", settings.symbols, "resumes", next)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, settings.http, figures) })
 	group.Go(func() error { return topic.watch(ctx) })
 	group.Go(func() error { return feed.run(ctx) })
-	if err := group.Wait(); err != nil {
+	switch err := group.Wait(); {
+	case errors.Is(err, errReplaced):
+		log.Info("ends: another copy writes now")
+		return nil
+	case err != nil:
 		return err
 	}
 	flaw.flush()

@@ -27,6 +27,7 @@ type settings struct {
 	staleTimeout time.Duration
 	linger       time.Duration
 	drainTimeout time.Duration
+	rotation     time.Duration // of the canary that breaks first
 }
 
 // readSettings reads STREAMER_* with the streamer's own defaults for times.
@@ -62,6 +63,7 @@ func readSettings() (settings, error) {
 		staleTimeout: duration("STALE_TIMEOUT", "30s"),
 		linger:       duration("COMMIT_INTERVAL", "10ms"),
 		drainTimeout: duration("DRAIN_TIMEOUT", "30s"),
+		rotation:     duration("ROTATION_INTERVAL", "10s"), // often enough for a plan of four minutes
 	}
 	return s, errors.Join(problems...)
 }

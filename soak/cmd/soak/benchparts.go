@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"steadfeed/soak"
 	"steadfeed/soak/internal/testbed"
 )
 
@@ -29,6 +30,8 @@ type addresses struct {
 	CAFile       string `json:"ca_file,omitempty"`
 	Brokers      string `json:"brokers,omitempty"`
 	RegistryURL  string `json:"registry_url,omitempty"`
+
+	Planted []soak.Finding `json:"planted,omitempty"` // what is wrong with the topic
 }
 
 func benchExchangeCommand() *cli.Command {

@@ -8,7 +8,20 @@
 // the run. [Topic] feeds it from Kafka. It shares the schema with the streamer
 // and no code, so that a bug common to both cannot hide a loss.
 //
-// Do not use it to watch a production topic: it needs the source of the trades.
+// Do not use an Auditor on a production topic: it needs the source of the
+// trades. That is what an [Inspection] is for.
+//
+// # A topic that exists
+//
+// An [Inspection] audits a topic of which nobody has a ledger, by what it says
+// about itself: the ids of a symbol must be consecutive, unique and in order
+// from the first that is read through the last. It reads all partitions as one
+// sequence in the order of time ([merge]), and remembers of each symbol the
+// range of ids and the holes in it; so an id of long ago is known to be a
+// repeat or to fill a hole, at any length and in constant memory ([survey]).
+// Afterwards it asks the exchange about each hole, whether it has these trades
+// at all, and compares a sample with it ([exchange]). What it forgets for the
+// sake of its bounds it counts and says.
 //
 // # Four guarantees
 //

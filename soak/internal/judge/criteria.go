@@ -28,7 +28,10 @@ type criterion struct {
 	// validity: a miss says that the run proves nothing, not that the subject
 	// is bad.
 	validity bool
-	measure  func(*Evidence, soak.Limit) measurement
+	// topic: it is about an audit of a topic that exists; other plans have no
+	// use for it.
+	topic   bool
+	measure func(*Evidence, soak.Limit) measurement
 }
 
 // measurement is what a criterion found.
@@ -67,6 +70,8 @@ var criteria = []criterion{
 	{id: "validity.injections", bound: fixed, unit: "injections", limit: "all, each proven and ended", validity: true, measure: injections},
 	{id: "validity.subject", bound: fixed, limit: "one process, known build, exit status 0", absence: true, measure: subject},
 	{id: "validity.host", bound: fixed, unit: "s", limit: "clock steps < 1 s, exchange late by < 0.25 s (p99)", validity: true, measure: host},
+	{id: "validity.topic", bound: fixed, unit: "records", limit: "every partition to its end, every record a trade, nothing forgotten", validity: true, topic: true, measure: topicRead},
+	{id: "validity.exchange", bound: fixed, unit: "trades", limit: "every hole asked about, the whole sample compared", validity: true, topic: true, measure: exchangeAsked},
 }
 
 func find(id string) (criterion, bool) {

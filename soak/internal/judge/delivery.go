@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"strings"
 
 	"steadfeed/soak"
 )
@@ -22,7 +23,15 @@ func ordered(e *Evidence, _ soak.Limit) measurement {
 }
 
 func faithful(e *Evidence, _ soak.Limit) measurement {
-	return broken(e, soak.Faithful, e.delivery().Altered, "altered")
+	m := broken(e, soak.Faithful, e.delivery().Altered, "altered")
+	// An audit compares a sample.
+	if r := e.Ledger.Reading; r != nil && e.delivery().Altered == 0 && !m.unfit {
+		m.why = fmt.Sprintf("none of a sample of %s, compared in %s", count(int64(r.Compared)), strings.Join(r.Fields, ", "))
+		if r.Compared == 0 {
+			m.unfit, m.why = true, "no trade could be compared with the exchange's"
+		}
+	}
+	return m
 }
 
 // broken is a guarantee's count, with its first finding as the reason. A run

@@ -88,6 +88,9 @@ func claims(e *Evidence, checks []soak.Check) []string {
 		return true
 	}
 	out := []string{}
+	if r := e.Ledger.Reading; r != nil {
+		return append(out, topicClaims(e, r, has)...)
+	}
 	if has("delivery.complete", "delivery.unique", "delivery.ordered", "delivery.faithful") {
 		out = append(out, fmt.Sprintf("all %s complete, unique, in order and unaltered", count(e.published())))
 	}
@@ -121,6 +124,8 @@ func notClaimed(checks []soak.Check) []string {
 var areaNames = map[string]string{
 	"memory.trend":            "memory over time",
 	"memory.growth_per_event": "memory per reconnect",
+	"delivery.faithful":       "unaltered",
+	"validity.exchange":       "the exchange's word",
 	"alerts.expected":         "alerts",
 	"alerts.unexpected":       "alerts",
 }

@@ -14,6 +14,9 @@ const zeroEvents = 3
 
 // power says what the run could have missed.
 func power(e *Evidence) []string {
+	if r := e.Ledger.Reading; r != nil {
+		return topicPower(e, r)
+	}
 	out := []string{}
 	d := e.delivery()
 	if n := d.Delivered; n >= zeroEvents && d.Lost+d.Duplicate+d.Disordered+d.Altered == 0 {

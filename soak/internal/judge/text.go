@@ -41,8 +41,8 @@ func limitText(c criterion, limit soak.Limit) string {
 }
 
 // group writes a whole number with its thousands apart: 31,204.
-func group(n int64) string {
-	digits := strconv.FormatInt(n, 10)
+func group[T int | int64](n T) string {
+	digits := strconv.FormatInt(int64(n), 10)
 	sign := ""
 	if n < 0 {
 		sign, digits = "-", digits[1:]

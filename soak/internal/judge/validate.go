@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"steadfeed/soak"
 )
@@ -30,7 +31,7 @@ func Validate(plan soak.Plan) error {
 		}
 	}
 	for _, c := range criteria {
-		if !seen[c.id] {
+		if !seen[c.id] && appliesTo(c, plan) {
 			problems = append(problems, fmt.Errorf("limit %s is missing: give it a role, if only %q", c.id, soak.NotClaimed))
 		}
 	}
@@ -41,6 +42,15 @@ func Validate(plan soak.Plan) error {
 		return fmt.Errorf("plan %s: %w", plan.Name, errors.Join(problems...))
 	}
 	return nil
+}
+
+// appliesTo tells whether a plan has to say something about a criterion. An
+// audit of a topic has delivery and its own validity; it runs no subject.
+func appliesTo(c criterion, plan soak.Plan) bool {
+	if plan.Topic != nil {
+		return c.topic || strings.HasPrefix(c.id, "delivery.")
+	}
+	return !c.topic
 }
 
 func validate(limit soak.Limit) error {

@@ -97,6 +97,9 @@ const (
 // Validate says all that keeps a plan from being run. A plan with a limit that
 // cannot be judged does not start.
 func Validate(plan soak.Plan) error {
+	if plan.Topic != nil { // an audit: it has limits and nothing else to be run
+		return judge.Validate(plan)
+	}
 	var problems []error
 	complain := func(format string, a ...any) { problems = append(problems, fmt.Errorf(format, a...)) }
 	if len(plan.Symbols) == 0 || len(plan.Symbols) > maxSymbols {

@@ -1,0 +1,565 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/avro"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"steadfeed/fakebinance"
+	"steadfeed/soak"
+	"steadfeed/streamer/schema"
+)
+
+// pipeline is somebody's topic, and the exchange whose trades are in it.
+type pipeline struct {
+	*backend
+	testing.TB
+	market   *fakebinance.Market
+	exchange *fakebinance.Server
+	codec    *avro.Schema
+}
+
+func newPipeline(t *testing.T) *pipeline {
+	t.Helper()
+	market, err := fakebinance.NewMarket(fakebinance.MarketOptions{
+		Seed: 5, Symbols: []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}, Rate: 2000, Start: time.Now().Add(-time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange, err := fakebinance.New(fakebinance.Options{Source: market, RESTWeightLimit: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { exchange.Close() })
+	exchange.Start()
+	return &pipeline{backend: newBackend(t), TB: t, market: market, exchange: exchange, codec: avro.MustParse(schema.Trade)}
+}
+
+// trades are the first n of each symbol, one of each in turn.
+func (p *pipeline) trades(n int) (list []fakebinance.Trade) {
+	for i := range n {
+		for _, symbol := range p.market.Symbols() {
+			list = append(list, p.market.Trade(symbol, p.market.FirstID(symbol)+int64(i)))
+		}
+	}
+	return list
+}
+
+func (p *pipeline) avro(t fakebinance.Trade) *kgo.Record {
+	p.Helper()
+	body, err := p.codec.Encode(map[string]any{
+		"symbol": t.Symbol, "trade_id": t.ID, "price": big.NewRat(int64(t.Price), 1e8), "quantity": big.NewRat(int64(t.Quantity), 1e8),
+		"buyer_is_maker": t.BuyerIsMaker, "traded_at": t.TradedAt, "event_at": t.EventAt, "received_at": t.EventAt,
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	framed, err := (&sr.ConfluentHeader{}).AppendEncode(nil, p.id, nil)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return &kgo.Record{Key: []byte(t.Symbol), Value: append(framed, body...), Timestamp: time.UnixMicro(t.EventAt)}
+}
+
+// combined is a frame of the exchange's combined stream, passed on as it came.
+func combined(t fakebinance.Trade) *kgo.Record {
+	value := fmt.Sprintf(`{"stream":"%s@trade","data":{"e":"trade","E":%d,"s":%q,"t":%d,"p":%q,"q":%q,"T":%d,"m":%t,"M":true}}`,
+		strings.ToLower(t.Symbol), t.EventAt, t.Symbol, t.ID, t.Price, t.Quantity, t.TradedAt/1000, t.BuyerIsMaker)
+	return &kgo.Record{Key: []byte(t.Symbol), Value: []byte(value), Timestamp: time.UnixMicro(t.EventAt)}
+}
+
+// make makes a topic and puts the records into it, batch by batch.
+func (p *pipeline) make(topic string, partitions int32, records []*kgo.Record, more ...kgo.Opt) {
+	p.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(p.cluster.ListenAddrs()...), kgo.DefaultProduceTopic(topic), kgo.MaxBufferedRecords(1e6), kgo.MetadataMinAge(50 * time.Millisecond),
+	}, more...)...)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreateTopic(p.Context(), partitions, 1, nil, topic); err != nil {
+		p.Fatal(err)
+	}
+	if err := client.ProduceSync(p.Context(), records...).FirstErr(); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// inspect audits a topic and returns its ledger.
+func (p *pipeline) inspect(topic soak.Topic, change ...func(*Inspection)) (soak.Ledger, soak.Course) {
+	p.Helper()
+	registry, err := sr.NewClient(sr.URLs(p.registry.URL()))
+	if err != nil {
+		p.Fatal(err)
+	}
+	if topic.Format == "" {
+		topic.Format = FormatAuto
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	i := Inspection{
+		Plan: NewPlan(topic, 1), Out: p.TempDir(), Kafka: []kgo.Opt{kgo.SeedBrokers(p.cluster.ListenAddrs()...)},
+		Registry: registry, HTTP: &http.Client{Transport: transport}, Weight: 1e6, Asking: time.Minute,
+	}
+	for _, f := range change {
+		f(&i)
+	}
+	dir, course, err := i.Run(p.Context())
+	if err != nil {
+		p.Fatal(err)
+	}
+	ledger, err := dir.ReadLedger()
+	if err != nil {
+		p.Fatal(err)
+	}
+	return ledger, course
+}
+
+// planted is what the tests do to a history.
+type planted struct {
+	lost, repeated, swapped, altered fakebinance.Trade
+}
+
+// plant takes one trade out, repeats one much later, swaps one with its
+// successor of the same symbol and alters one's price in its last digit.
+func plant(trades []fakebinance.Trade) ([]fakebinance.Trade, planted) {
+	n := len(trades)
+	at := func(share float64) int { return int(share * float64(n)) }
+	var did planted
+	i := at(0.3)
+	trades[i], trades[i+3] = trades[i+3], trades[i]
+	did.swapped = trades[i+3]
+	did.altered = trades[at(0.4)]
+	trades[at(0.4)].Price++
+	did.repeated = trades[at(0.05)]
+	trades = slices.Insert(trades, at(0.9), did.repeated)
+	did.lost = trades[at(0.2)]
+	return slices.Delete(trades, at(0.2), at(0.2)+1), did
+}
+
+func foundIn(l soak.Ledger) (list []string) {
+	for _, f := range l.Findings {
+		list = append(list, fmt.Sprintf("%s %s %d %d", f.Guarantee, f.Symbol, f.FirstID, f.LastID))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func finding(g soak.Guarantee, t fakebinance.Trade) string {
+	return fmt.Sprintf("%s %s %d %d", g, t.Symbol, t.ID, t.ID)
+}
+
+// Each planted fault is found, and nothing else, in topics of any shape: the
+// whole sample is compared, so the altered trade must be in it.
+func TestInspectionFindsWhatWasPlanted(t *testing.T) {
+	p := newPipeline(t)
+	const each = 1500
+	trades, did := plant(p.trades(each))
+	encode := func(with func(fakebinance.Trade) *kgo.Record) (records []*kgo.Record) {
+		for _, trade := range trades {
+			records = append(records, with(trade))
+		}
+		return records
+	}
+	bare := func(t fakebinance.Trade) *kgo.Record { // a symbol in the key only, numbers as JSON has them, RFC 3339
+		value := fmt.Sprintf(`{"nr":%d,"px":%s,"amount":%s,"at":%q,"note":"t"}`, t.ID, t.Price, t.Quantity, time.UnixMicro(t.TradedAt).UTC().Format(time.RFC3339Nano))
+		return &kgo.Record{Key: []byte(t.Symbol), Value: []byte(value), Timestamp: time.UnixMicro(t.EventAt)}
+	}
+	foreign := avro.MustParse(`{"type":"record","name":"Tick","namespace":"other","fields":[
+		{"name":"pair","type":["null","string"],"default":null},{"name":"extra","type":{"type":"array","items":"string"}},
+		{"name":"tradeId","type":"string"},{"name":"price","type":"double"},{"name":"qty","type":["null","string"]},
+		{"name":"tradeTime","type":{"type":"long","logicalType":"timestamp-millis"}}]}`)
+	foreignID := p.register(t, foreign.String())
+	tick := func(tr fakebinance.Trade) *kgo.Record {
+		price, _ := strconv.ParseFloat(tr.Price.String(), 64)
+		body, err := foreign.Encode(map[string]any{"pair": strings.ToLower(tr.Symbol[:3] + "-" + tr.Symbol[3:]), "extra": []string{"a", "b"},
+			"tradeId": strconv.FormatInt(tr.ID, 10), "price": price, "qty": tr.Quantity.String(), "tradeTime": time.UnixMicro(tr.TradedAt)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		framed, _ := (&sr.ConfluentHeader{}).AppendEncode(nil, foreignID, nil)
+		return &kgo.Record{Key: []byte(tr.Symbol), Value: append(framed, body...), Timestamp: time.UnixMicro(tr.EventAt)}
+	}
+	f := func(name string, topic soak.Topic, with func(fakebinance.Trade) *kgo.Record, compared string) {
+		t.Helper()
+		topic.Name, topic.REST, topic.Sample = name, p.exchange.RESTURL(), 4*each
+		p.make(name, 3, encode(with))
+		l, course := p.inspect(topic)
+		want := []string{
+			finding(soak.Complete, did.lost), finding(soak.Unique, did.repeated),
+			finding(soak.Ordered, did.swapped), finding(soak.Faithful, did.altered),
+		}
+		if name == "ticks" {
+			for i, s := range want {
+				for _, symbol := range p.market.Symbols() {
+					s = strings.ReplaceAll(s, symbol, strings.ToLower(symbol[:3]+"-"+symbol[3:]))
+				}
+				want[i] = s
+			}
+		}
+		slices.Sort(want)
+		if got := foundIn(l); !slices.Equal(got, want) || course.Trouble != "" {
+			t.Errorf("%s: found %q, want %q; trouble %q", name, got, want, course.Trouble)
+		}
+		r := l.Reading
+		if r.Records != 3*each || r.Compared != r.Sampled || r.Compared != 3*each-1 || r.HolesAsked != 1 || r.HolesUnasked != 0 {
+			t.Errorf("%s: reading %+v", name, r)
+		}
+		if got := strings.Join(r.Fields, " "); got != compared {
+			t.Errorf("%s: compared %q, want %q", name, got, compared)
+		}
+		for _, a := range l.Accounts {
+			if a.Published != a.Delivered+a.Lost || a.LastID-a.FirstID+1 != a.Published {
+				t.Errorf("%s: account %+v", name, a)
+			}
+		}
+	}
+	f("ours", soak.Topic{}, p.avro, "price quantity time maker")
+	f("frames", soak.Topic{}, combined, "price quantity time maker")
+	f("ticks", soak.Topic{}, tick, "price quantity time")
+	f("bare", soak.Topic{Format: FormatJSON, Fields: map[string]string{"id": "nr", "price": "px", "time": "at"}}, bare, "price quantity time")
+}
+
+// Where records have no key a symbol is spread over the partitions. That is
+// one disordered trade for each further partition; the rest is as exact as
+// anywhere, since partitions are read in the order of time.
+func TestInspectionOfASymbolInManyPartitions(t *testing.T) {
+	p := newPipeline(t)
+	trades, did := plant(p.trades(2000))
+	var records []*kgo.Record
+	for i, trade := range trades {
+		r := combined(trade)
+		r.Key, r.Partition = nil, int32(i/49%4)
+		r.Timestamp = time.UnixMilli(1_700_000_000_000 + int64(i)) // as a producer in order stamps them
+		records = append(records, r)
+	}
+	p.make("keyless", 4, records, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	l, _ := p.inspect(soak.Topic{Name: "keyless"})
+	if d := lostOf(l); d != 1 {
+		t.Errorf("%d lost", d)
+	}
+	got := foundIn(l)
+	for _, want := range []string{finding(soak.Complete, did.lost), finding(soak.Unique, did.repeated), finding(soak.Ordered, did.swapped)} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q not found in %q", want, got)
+		}
+	}
+	for _, a := range l.Accounts {
+		if a.Disordered < 3 || a.Disordered > 4 || a.Duplicate > 1 {
+			t.Errorf("account %+v", a)
+		}
+	}
+}
+
+func lostOf(l soak.Ledger) (n int64) {
+	for _, a := range l.Accounts {
+		n += a.Lost
+	}
+	return n
+}
+
+// What was aborted is not in the topic for those who read what is committed,
+// and transactions leave offsets without records, also at the end.
+func TestInspectionDoesNotSeeWhatWasAborted(t *testing.T) {
+	p := newPipeline(t)
+	p.make("transactions", 1, nil)
+	client := p.producer(t, kgo.DefaultProduceTopic("transactions"), kgo.TransactionalID("test"))
+	trades := p.trades(100)
+	for i := 0; i < len(trades); i += 30 {
+		for _, end := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+			if err := client.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			for _, trade := range trades[i:min(i+30, len(trades))] {
+				client.Produce(t.Context(), p.avro(trade), nil)
+			}
+			if err := client.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.EndTransaction(t.Context(), end); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l, course := p.inspect(soak.Topic{Name: "transactions"})
+	if l.Reading.Records != 300 || len(l.Findings) > 0 || l.Reading.Unfinished != "" || course.Trouble != "" {
+		t.Errorf("reading %+v, findings %v, trouble %q", l.Reading, l.Findings, course.Trouble)
+	}
+	// The end is known although it is no record: nobody had to wait for more.
+	if took := course.Ended.Sub(course.Began); took >= quietAfter {
+		t.Errorf("took %s", took)
+	}
+}
+
+// A compacted topic has offsets without records; what was compacted is not
+// missed, as long as it was no trade.
+func TestInspectionOfACompactedTopic(t *testing.T) {
+	p := newPipeline(t)
+	compact := "compact"
+	client := p.producer(t)
+	tiny := "2000"
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, map[string]*string{
+		"cleanup.policy": &compact, "segment.bytes": &tiny, "min.cleanable.dirty.ratio": new("0"),
+	}, "compacted"); err != nil {
+		t.Fatal(err)
+	}
+	for i, trade := range p.trades(50) {
+		r := combined(trade)
+		r.Topic, r.Key = "compacted", fmt.Append(nil, i)
+		produce(t, client, r, &kgo.Record{Topic: "compacted", Key: []byte("beat"), Value: nil})
+	}
+	p.cluster.Compact()
+	l, _ := p.inspect(soak.Topic{Name: "compacted"})
+	read := l.Reading.Partitions[0]
+	if read.Next != 300 || l.Reading.Records >= 300 || lostOf(l) != 0 || len(l.Findings) > 0 {
+		t.Errorf("reading %+v, findings %v", l.Reading, l.Findings)
+	}
+	if read.Records != 150 {
+		t.Errorf("%d trades read", read.Records)
+	}
+}
+
+// Retention has taken the beginning of the topic.
+func TestInspectionOfATopicWithoutItsBeginning(t *testing.T) {
+	p := newPipeline(t)
+	trades := p.trades(300)
+	trades[701] = trades[1] // a repeat of what will be gone
+	var records []*kgo.Record
+	for _, trade := range trades {
+		records = append(records, p.avro(trade))
+	}
+	p.make("cut", 1, records)
+	admin := kadm.NewClient(p.producer(t))
+	cut := kadm.Offsets{}
+	cut.AddOffset("cut", 0, 100, -1)
+	if _, err := admin.DeleteRecords(t.Context(), cut); err != nil {
+		t.Fatal(err)
+	}
+	l, _ := p.inspect(soak.Topic{Name: "cut"})
+	if l.Reading.Records != 800 || lostOf(l) != 1 { // the one in whose place the repeat is
+		t.Errorf("reading %+v, %d lost", l.Reading, lostOf(l))
+	}
+	if got := foundIn(l); !slices.Contains(got, finding(soak.Ordered, trades[1])) || len(got) != 2 {
+		t.Errorf("found %q", got)
+	}
+	since, _ := p.inspect(soak.Topic{Name: "cut", Since: soak.Duration(time.Since(time.UnixMicro(trades[600].EventAt)))})
+	if n := since.Reading.Records; n < 100 || n > 600 {
+		t.Errorf("%d records since the time of the 600th of 900", n)
+	}
+}
+
+// A hole that the exchange has as well is no loss; one it does not keep any
+// more counts as one, because nobody can say; and an exchange that wants to be
+// left alone is left alone.
+func TestInspectionAsksTheExchange(t *testing.T) {
+	p := newPipeline(t)
+	first := p.market.FirstID("BTCUSDT")
+	target, _ := url.Parse(p.exchange.RESTURL())
+	var questions, refusals atomic.Int32
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(response *http.Response) error {
+			if questions.Add(1) == 2 {
+				refusals.Add(1)
+				response.StatusCode = http.StatusTooManyRequests
+				response.Header.Set("Retry-After", "1")
+				return nil
+			}
+			var rows []map[string]any
+			decoder := json.NewDecoder(response.Body)
+			decoder.UseNumber()
+			if err := decoder.Decode(&rows); err != nil {
+				return err
+			}
+			rows = slices.DeleteFunc(rows, func(row map[string]any) bool {
+				id, _ := row["id"].(json.Number).Int64()
+				return id == first+10 || id == first+11 || id == first+2500 || id < first+5 // no more kept
+			})
+			body, _ := json.Marshal(rows)
+			response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			response.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return nil
+		},
+	}
+	front := newServer(t, proxy)
+	var records []*kgo.Record
+	for i := range int64(9000) {
+		switch {
+		case i == 2 || i == 10 || i == 11 || i == 20 || 2490 <= i && i < 2510 || 4000 <= i && i < 8000:
+			continue
+		}
+		records = append(records, p.avro(p.market.Trade("BTCUSDT", first+i)))
+	}
+	p.make("holes", 1, records)
+	l, course := p.inspect(soak.Topic{Name: "holes", REST: front, Sample: 3})
+	r := l.Reading
+	if lost := lostOf(l); lost != 1+1+19+4000 || r.Absent != 3 || r.HolesAsked != 4 || r.HolesUnasked != 1 {
+		t.Errorf("%d lost, reading %+v, findings %+v", lost, r, l.Findings)
+	}
+	if a := l.Accounts[0]; a.Published != 9000-3 || a.Delivered != int64(len(records)) {
+		t.Errorf("account %+v", a)
+	}
+	for _, f := range l.Findings {
+		if f.FirstID == first+10 {
+			t.Errorf("a hole of the exchange's own is a finding: %+v", f)
+		}
+	}
+	if refusals.Load() != 1 || r.Trouble != "" || course.Trouble != "" {
+		t.Errorf("%d refusals, trouble %q, %q", refusals.Load(), r.Trouble, course.Trouble)
+	}
+	if n := int(questions.Load()); n > 12 || r.Weight != n*pageWeight {
+		t.Errorf("%d questions, weight %d", n, r.Weight)
+	}
+
+	// No answer in time: what is missing is missing, and it is said that nobody
+	// was asked.
+	l, _ = p.inspect(soak.Topic{Name: "holes", REST: "http://127.0.0.1:1", Sample: 3}, func(i *Inspection) { i.Asking = time.Second })
+	if r := l.Reading; r.HolesUnasked != 5 || r.Compared != 0 || r.Trouble == "" || lostOf(l) != 4024 {
+		t.Errorf("%d lost, reading %+v", lostOf(l), r)
+	}
+}
+
+// newServer serves on the loopback interface until the test ends.
+func newServer(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close(); <-done; http.DefaultTransport.(*http.Transport).CloseIdleConnections() })
+	return "http://" + listener.Addr().String()
+}
+
+// The same seed draws the same sample, another seed another.
+func TestSampleFollowsItsSeed(t *testing.T) {
+	draw := func(seed uint64) (drawn []int) {
+		s := newSurvey(reader{}, seed, 20)
+		drawn = make([]int, 20)
+		for i := range 5000 {
+			if n := s.sample.place(); n >= 0 {
+				drawn[n] = i
+			}
+		}
+		return drawn
+	}
+	if a, b := draw(1), draw(1); !slices.Equal(a, b) {
+		t.Errorf("%v and %v of one seed", a, b)
+	}
+	if a, b := draw(1), draw(2); slices.Equal(a, b) {
+		t.Errorf("%v of two seeds", a)
+	}
+	late := 0
+	for _, i := range draw(3) {
+		if i >= 2500 {
+			late++
+		}
+	}
+	if late < 4 || late > 16 {
+		t.Errorf("%d of 20 from the second half", late)
+	}
+}
+
+// Records that are no trades are counted, and a topic that has none of ours is
+// told apart from an empty one.
+func TestInspectionOfWhatIsNoTrade(t *testing.T) {
+	p := newPipeline(t)
+	trade := p.trades(1)[0]
+	records := []*kgo.Record{combined(trade), {Value: []byte("{")}, {Value: []byte(`{"s":"X"}`)}, {Value: []byte{0, 0, 0, 0, 99, 1}}, {Value: []byte("\x00")}}
+	p.make("mixed", 1, records)
+	l, course := p.inspect(soak.Topic{Name: "mixed"})
+	if l.Reading.Unreadable != 4 || !strings.Contains(l.Reading.UnreadableFirst, "offset 1") || course.Trouble != "" || l.Accounts[0].Delivered != 1 {
+		t.Errorf("reading %+v, trouble %q", l.Reading, course.Trouble)
+	}
+	if _, course := p.inspect(soak.Topic{Name: "nowhere"}); !strings.Contains(course.Trouble, "nowhere") {
+		t.Errorf("trouble %q of a topic that does not exist", course.Trouble)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	i := Inspection{Plan: NewPlan(soak.Topic{Name: "mixed", Format: FormatAuto}, 1), Out: t.TempDir(), Kafka: []kgo.Opt{kgo.SeedBrokers(p.cluster.ListenAddrs()...)}}
+	if dir, course, err := i.Run(ctx); err != nil || !course.Interrupted {
+		t.Errorf("cancelled: %+v, %v", course, err)
+	} else if _, err := os.Stat(filepath.Join(dir.Dir(), soak.LedgerFile)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nothing orders two partitions: that is said once for each further one, and
+// not of every trade that happens to be read behind a higher id of another.
+func TestSurveyBlamesAPartitionOnce(t *testing.T) {
+	s := newSurvey(reader{}, 1, 0)
+	for _, at := range []struct {
+		partition int32
+		id        int64
+	}{{0, 1}, {0, 3}, {1, 2}, {1, 4}, {0, 7}, {1, 6}, {1, 5}} { // only 5 is behind in its own
+		s.observe(identity{"BTCUSDT", at.id}, &kgo.Record{Partition: at.partition}, false)
+	}
+	if c := s.symbols["BTCUSDT"]; c.disordered != 2 || c.delivered != 7 || len(c.missing) != 0 {
+		t.Errorf("%d disordered, %d delivered, missing %v: %+v", c.disordered, c.delivered, c.missing, s.findings.kept)
+	}
+}
+
+// The bounds are kept, and said.
+func TestSurveyForgetsAloud(t *testing.T) {
+	s := newSurvey(reader{}, 1, 0)
+	at := func(symbol string, id int64) {
+		s.observe(identity{symbol, id}, &kgo.Record{Timestamp: time.UnixMilli(id)}, false)
+	}
+	for i := range int64(3 * maxGaps) {
+		at("BTCUSDT", 2*i)
+	}
+	c := s.symbols["BTCUSDT"]
+	if len(c.missing) != maxGaps || s.holes != maxGaps || s.reading.HolesForgotten != 2*maxGaps-1 {
+		t.Errorf("%d holes kept, %d counted, %d forgotten", len(c.missing), s.holes, s.reading.HolesForgotten)
+	}
+	for i := range maxWatched + 5 {
+		at(fmt.Sprint("S", i), 1)
+	}
+	if len(s.symbols) != maxWatched || s.reading.Unwatched != 6 {
+		t.Errorf("%d symbols, %d records of others", len(s.symbols), s.reading.Unwatched)
+	}
+	for i := range 8 {
+		for symbol := range 100 {
+			for hole := range int64(100) {
+				at(fmt.Sprint("S", symbol), 2+int64(i)*1000+2*hole)
+			}
+		}
+	}
+	if s.holes > maxHoles {
+		t.Errorf("%d holes kept", s.holes)
+	}
+	s.leave(false)
+	l := s.ledger()
+	for _, a := range l.Accounts {
+		if a.Lost != a.Published-a.Delivered {
+			t.Errorf("account %+v", a)
+		}
+	}
+	if len(l.Findings) > soak.MaxFindings {
+		t.Errorf("%d findings", len(l.Findings))
+	}
+}
