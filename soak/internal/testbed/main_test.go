@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -74,7 +75,11 @@ func serveReady(status int) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
-		fmt.Fprintln(w, "kafka: no broker")
+		fmt.Fprintln(w, cmp.Or(os.Getenv("SUBJECT_SAYS"), "kafka: no broker"))
+	})
+	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"version":"1","partitions":[0,4]}`)
 	})
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `# TYPE go_gc_heap_live_bytes gauge
