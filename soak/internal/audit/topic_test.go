@@ -316,3 +316,27 @@ func TestOnlyOldRecordsAreTrimmed(t *testing.T) {
 		}
 	}
 }
+
+// The end of a topic, as it can be read and as it was written: they differ
+// while a transaction is open.
+func TestEnd(t *testing.T) {
+	b := newBackend(t)
+	topic := Topic{Brokers: b.cluster.ListenAddrs(), Topic: schema.Topic}
+	f := func(what string, committed, written int64) {
+		t.Helper()
+		if c, w, err := topic.End(t.Context()); err != nil || c != committed || w != written {
+			t.Errorf("%s: %d of %d can be read, %v; want %d of %d", what, c, w, err, committed, written)
+		}
+	}
+	f("no topic", 0, 0)
+	client := b.producer(t, kgo.TransactionalID("test"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, client, kgo.StringRecord("a"), kgo.StringRecord("b"), &kgo.Record{Partition: 1, Value: []byte("c")})
+	f("an open transaction", 0, 3)
+	if err := client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	f("committed, with two markers", 5, 5)
+}
