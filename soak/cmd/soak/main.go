@@ -61,7 +61,7 @@ func newCommand(stdout, stderr io.Writer) *cli.Command {
 			"64 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
 			runCommand(), judgeCommand(), reportCommand(), plansCommand(), validateCommand(), canariesCommand(),
-			benchCommand(), benchExchangeCommand(), benchBackendCommand(),
+			roundsCommand(), benchCommand(), benchExchangeCommand(), benchBackendCommand(),
 		},
 		Action: func(_ context.Context, command *cli.Command) error {
 			if name := command.Args().First(); name != "" {

@@ -2,7 +2,12 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Kafka is where the topic of a test lives: in memory, in containers of its
@@ -69,4 +74,50 @@ func containerBack(ctx context.Context, name string) error {
 		return fmt.Errorf("bring the broker %s back: %w", name, err)
 	}
 	return nil
+}
+
+// inSyncWithin: a broker that comes back copies what it missed, seconds of it,
+// and is taken in again within 10 s as a rule.
+const inSyncWithin = 2 * time.Minute
+
+// AwaitInSync waits until every partition has a leader and all of its replicas
+// in step: until then another broker must not go away.
+func AwaitInSync(ctx context.Context, brokers []string) error {
+	ctx, cancel := context.WithTimeout(ctx, inSyncWithin)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.MetadataMinAge(readyPoll))
+	if err != nil {
+		return fmt.Errorf("wait for the replicas: %w", err)
+	}
+	defer client.Close()
+	poll := time.NewTicker(readyPoll)
+	defer poll.Stop()
+	for {
+		behind, err := outOfSync(ctx, kadm.NewClient(client))
+		if err == nil && behind == "" {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the replicas: %s: %w", behind, errors.Join(err, context.Cause(ctx)))
+		}
+	}
+}
+
+// outOfSync names a partition that is not in order; empty when all are.
+func outOfSync(ctx context.Context, admin *kadm.Client) (string, error) {
+	topics, err := admin.ListTopicsWithInternal(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range topics.TopicsSet().Topics() {
+		for _, partition := range topics[p].Partitions {
+			if partition.Err != nil || partition.Leader < 0 || len(partition.ISR) < len(partition.Replicas) {
+				return fmt.Sprintf("topic %s partition %d: leader %d, %d of %d replicas in step",
+					p, partition.Partition, partition.Leader, len(partition.ISR), len(partition.Replicas)), partition.Err
+			}
+		}
+	}
+	return "", nil
 }
