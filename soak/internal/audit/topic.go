@@ -133,8 +133,7 @@ func (t Topic) poll(ctx context.Context, client *kgo.Client, decode *decoder, re
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			// Kafka being away or electing a leader passes; the client goes on.
-			if !kerr.IsRetriable(e.Err) && !isNetwork(e.Err) {
+			if permanent(e.Err) {
 				return fmt.Errorf("partition %d: %w", e.Partition, e.Err)
 			}
 		}
@@ -166,9 +165,14 @@ func (t Topic) observe(ctx context.Context, record *kgo.Record, visible time.Tim
 	return nil
 }
 
-func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, net.ErrClosed)
+// permanent tells whether a fetch will go on to fail. What Kafka itself calls
+// fatal is; so is a log that ends before what has been read. Anything else is a
+// broker that is away, starts, or elects a leader, whatever stands in front of
+// it says meanwhile, and the client goes on.
+func permanent(err error) bool {
+	var refused *kerr.Error
+	var truncated *kgo.ErrDataLoss
+	return errors.As(err, &refused) && !refused.Retriable || errors.As(err, &truncated)
 }
 
 // positions are the next offsets to read, by partition.

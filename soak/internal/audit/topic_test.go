@@ -3,14 +3,18 @@ package audit
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -339,4 +343,19 @@ func TestEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	f("committed, with two markers", 5, 5)
+}
+
+func TestPermanent(t *testing.T) {
+	f := func(err error, want bool) {
+		t.Helper()
+		if got := permanent(fmt.Errorf("fetch: %w", err)); got != want {
+			t.Errorf("%v is permanent: %t, want %t", err, got, want)
+		}
+	}
+	f(kerr.TopicAuthorizationFailed, true)
+	f(&kgo.ErrDataLoss{Topic: "t", ConsumedTo: 9, ResetTo: 5}, true)
+	f(kerr.LeaderNotAvailable, false)
+	f(io.EOF, false)
+	f(&kgo.ErrFirstReadEOF{}, false) // a proxy whose broker is still starting
+	f(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false)
 }

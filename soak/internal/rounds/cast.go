@@ -98,22 +98,19 @@ func (c *cast) drain(m *member) error {
 	case exit.Forced:
 		return fmt.Errorf("%s %w: still there %s after SIGTERM", m.name, errUncleanEnd, exitWithin)
 	case !exit.Clean():
-		return fmt.Errorf("%s %w: %s; its last lines were: %s", m.name, errUncleanEnd, exit.Text, strings.Join(m.process.Tail(), " | "))
+		return fmt.Errorf("%s %w: %s; %s", m.name, errUncleanEnd, exit.Text, lastWords(m))
 	}
 	c.driver.course.Subject.Exit = exit.Text
 	return nil
 }
 
-// dismiss drains all subjects at the end of traffic, standbys first, and keeps
-// how they ended unless something worse is known.
-func (c *cast) dismiss() {
+// dismiss drains all subjects at the end of traffic, the last one started first.
+func (c *cast) dismiss() error {
 	var problems []error
 	for _, m := range slices.Backward(slices.Clone(c.members)) {
 		problems = append(problems, c.drain(m))
 	}
-	if err := errors.Join(problems...); err != nil {
-		c.driver.course.Subject.Exit = err.Error()
-	}
+	return errors.Join(problems...)
 }
 
 // alive returns an error that wraps errDied when a subject has ended that
@@ -122,11 +119,31 @@ func (c *cast) alive() error {
 	for _, m := range c.members {
 		select {
 		case <-m.process.Exited():
-			return fmt.Errorf("%s %w: %s; its last lines were: %s", m.name, errDied, m.process.Exit().Text, strings.Join(m.process.Tail(), " | "))
+			return fmt.Errorf("%s %w: %s; %s", m.name, errDied, m.process.Exit().Text, lastWords(m))
 		default:
 		}
 	}
 	return nil
+}
+
+// bury takes those out of the cast that have ended by themselves.
+func (c *cast) bury() {
+	for _, m := range slices.Clone(c.members) {
+		select {
+		case <-m.process.Exited():
+			c.forget(m)
+		default:
+		}
+	}
+}
+
+// lastWords is the last line that a subject printed; its log has the others.
+func lastWords(m *member) string {
+	tail := m.process.Tail()
+	if len(tail) == 0 {
+		return "it printed nothing"
+	}
+	return fmt.Sprintf("its last line was: %.400s", tail[len(tail)-1])
 }
 
 // muster brings the cast to a size: it starts who is missing, drains who is

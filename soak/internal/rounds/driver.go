@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,11 +138,10 @@ func (d *driver) classify(err error) {
 	d.mu.Lock()
 	err = errors.Join(err, d.failed)
 	d.mu.Unlock()
-	blame := []error{errDied, errUnsettled, errInvisible, errUncleanEnd}
 	switch {
 	case err == nil:
-	case slices.ContainsFunc(blame, func(e error) bool { return errors.Is(err, e) }):
-		d.course.Subject.Exit = err.Error()
+	case blames(err):
+		d.course.Subject.Exit = strings.ReplaceAll(err.Error(), "\n", "; ")
 	case errors.Is(err, context.Canceled):
 		d.course.Interrupted = true
 	default:
@@ -150,6 +150,11 @@ func (d *driver) classify(err error) {
 	if err != nil {
 		d.event(soak.EventHarness, "rounds", "ended early: "+err.Error())
 	}
+}
+
+// blames tells whether an error is the subject's own fault.
+func blames(err error) bool {
+	return slices.ContainsFunc([]error{errDied, errUnsettled, errInvisible, errUncleanEnd}, func(e error) bool { return errors.Is(err, e) })
 }
 
 // lower stops whatever runs.

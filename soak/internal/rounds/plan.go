@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"fmt"
+	"slices"
 
 	"steadfeed/soak"
 	"steadfeed/soak/internal/judge"
@@ -54,13 +55,14 @@ func draft(options Options) soak.Plan {
 		Seed:    options.Seed,
 		Symbols: symbols(options.Symbols),
 		Traffic: soak.Traffic{Rate: options.Rate / float64(options.Symbols)},
-		Subject: subject, Injections: []soak.Injection{}, Limits: limits(),
+		Subject: subject, Injections: []soak.Injection{}, Limits: limits(slices.Contains(options.Kinds, quiet.name)),
 	}
 }
 
 // limits: what rounds can tell decides; what needs a steady subject is left to
-// the plans of a soak run.
-func limits() []soak.Limit {
+// the plans of a soak run. How fresh trades are is judged where there is a time
+// without trouble.
+func limits(quiet bool) []soak.Limit {
 	most := func(id string, max float64, unit string) soak.Limit {
 		return soak.Limit{ID: id, Role: soak.Gate, Max: &max, Unit: unit}
 	}
@@ -71,6 +73,10 @@ func limits() []soak.Limit {
 		alerts = "no Prometheus runs beside these rounds"
 		length = "rounds end when all is well again, not after a time"
 	)
+	fresh := not("freshness", "there is no time without trouble")
+	if quiet {
+		fresh = most("freshness", 1, "s")
+	}
 	return []soak.Limit{
 		most("delivery.complete", 0, "trades"),
 		most("delivery.unique", 0, "trades"),
@@ -82,7 +88,7 @@ func limits() []soak.Limit {
 		not("memory.trend", comes),
 		not("memory.growth_per_event", comes),
 		{ID: "throughput", Role: soak.Report, Why: "the rate is the exchange's"},
-		most("freshness", 1, "s"),
+		fresh,
 		not("freshness.drift", comes),
 		{ID: "catchup", Role: soak.Report, Why: "a round is over when everything is visible"},
 		gate("pause"),

@@ -131,11 +131,14 @@ func (d *driver) play(ctx context.Context, k kind, n int) (err error) {
 	d.auditor.Heal(name, injection.Ended, afterwards)
 	d.event(soak.EventInjection, name, "over: "+injection.Evidence)
 
-	r.Pause = soak.Duration(d.auditor.Pause(name))
 	r.Recovered, r.Evidence = injection.For, injection.Evidence
 	r.broken = d.broken().minus(before)
+	r.Pause = soak.Duration(d.auditor.Pause(name)) // as of d.broken, also if a trade is still invisible
 	if err != nil {
-		r.Err, injection.Err = err.Error(), err.Error()
+		r.Err = err.Error()
+	}
+	if err != nil && !blames(err) { // what the subject did not survive took effect
+		injection.Err = err.Error()
 	}
 	d.plan.Injections = append(d.plan.Injections, injection)
 	d.result.Rounds = append(d.result.Rounds, r)

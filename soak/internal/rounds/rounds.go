@@ -195,9 +195,12 @@ func (d *driver) drain() error {
 	d.exchange.StopPublishing()
 	ended := time.Now()
 	d.auditor.End(ended)
-	late := d.visible(d.hard, ended)
-	d.cast.dismiss()
-	return errors.Join(late, d.readOut())
+	d.cast.bury()
+	var late error
+	if len(d.cast.members) > 0 { // else nobody is left to make anything visible
+		late = d.visible(d.hard, ended)
+	}
+	return errors.Join(late, d.cast.dismiss(), d.readOut())
 }
 
 // readOut waits until the auditor has read all that the topic was ever given.

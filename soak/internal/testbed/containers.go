@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // KafkaImage is the real Kafka where nothing else is asked for.
@@ -124,28 +123,18 @@ func (c *Containers) settings(i int) []string {
 
 // await waits until every broker is in the metadata of the cluster.
 func (c *Containers) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, brokersWithin)
-	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
-	if err != nil {
-		return fmt.Errorf("wait for Kafka: %w", err)
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	poll := time.NewTicker(readyPoll)
-	defer poll.Stop()
-	for {
+	err := awaitKafka(ctx, c.Brokers(), brokersWithin, "wait for the brokers", func(ctx context.Context, admin *kadm.Client) (string, error) {
 		brokers, err := admin.ListBrokers(ctx)
 		if err == nil && len(brokers) == len(c.names) {
-			return nil
+			return "", nil
 		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			log, _ := docker(context.WithoutCancel(ctx), "logs", "--tail", strconv.Itoa(tailLines), c.names[0]) // what there is of it
-			return fmt.Errorf("wait for %d brokers: %d answered, %w; the log of %s ends: %s", len(c.names), len(brokers), errors.Join(err, ctx.Err()), c.names[0], log)
-		}
+		return fmt.Sprintf("%d of %d answered", len(brokers), len(c.names)), err
+	})
+	if err == nil {
+		return nil
 	}
+	log, _ := docker(context.WithoutCancel(ctx), "logs", "--tail", strconv.Itoa(tailLines), c.names[0]) // what there is of it
+	return fmt.Errorf("%w; the log of %s ends: %s", err, c.names[0], log)
 }
 
 // Brokers implements Kafka.

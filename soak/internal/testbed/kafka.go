@@ -76,33 +76,52 @@ func containerBack(ctx context.Context, name string) error {
 	return nil
 }
 
-// inSyncWithin: a broker that comes back copies what it missed, seconds of it,
-// and is taken in again within 10 s as a rule.
-const inSyncWithin = 2 * time.Minute
+const (
+	// inSyncWithin: a broker that comes back copies what it missed, seconds of
+	// it, and is taken in again within 10 s as a rule.
+	inSyncWithin = 2 * time.Minute
+	// askWithin bounds one question to a Kafka that may be starting. A client
+	// that waits longer would wait for a connection that nobody will serve.
+	askWithin = 2 * time.Second
+)
 
 // AwaitInSync waits until every partition has a leader and all of its replicas
 // in step: until then another broker must not go away.
 func AwaitInSync(ctx context.Context, brokers []string) error {
-	ctx, cancel := context.WithTimeout(ctx, inSyncWithin)
+	return awaitKafka(ctx, brokers, inSyncWithin, "wait for the replicas", outOfSync)
+}
+
+// awaitKafka asks, each time with a client of its own, until there is nothing
+// to complain of.
+func awaitKafka(ctx context.Context, brokers []string, within time.Duration, what string,
+	ask func(context.Context, *kadm.Client) (complaint string, err error),
+) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.MetadataMinAge(readyPoll))
-	if err != nil {
-		return fmt.Errorf("wait for the replicas: %w", err)
-	}
-	defer client.Close()
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
 	for {
-		behind, err := outOfSync(ctx, kadm.NewClient(client))
-		if err == nil && behind == "" {
+		complaint, err := askOnce(ctx, brokers, ask)
+		if err == nil && complaint == "" {
 			return nil
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the replicas: %s: %w", behind, errors.Join(err, context.Cause(ctx)))
+			return fmt.Errorf("%s: %s: %w", what, complaint, errors.Join(err, context.Cause(ctx)))
 		}
 	}
+}
+
+func askOnce(ctx context.Context, brokers []string, ask func(context.Context, *kadm.Client) (string, error)) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DialTimeout(askWithin))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	return ask(ctx, kadm.NewClient(client))
 }
 
 // outOfSync names a partition that is not in order; empty when all are.
@@ -111,11 +130,11 @@ func outOfSync(ctx context.Context, admin *kadm.Client) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, p := range topics.TopicsSet().Topics() {
-		for _, partition := range topics[p].Partitions {
-			if partition.Err != nil || partition.Leader < 0 || len(partition.ISR) < len(partition.Replicas) {
+	for _, topic := range topics {
+		for _, p := range topic.Partitions {
+			if p.Err != nil || p.Leader < 0 || len(p.ISR) < len(p.Replicas) {
 				return fmt.Sprintf("topic %s partition %d: leader %d, %d of %d replicas in step",
-					p, partition.Partition, partition.Leader, len(partition.ISR), len(partition.Replicas)), partition.Err
+					topic.Topic, p.Partition, p.Leader, len(p.ISR), len(p.Replicas)), p.Err
 			}
 		}
 	}
