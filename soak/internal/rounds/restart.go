@@ -28,10 +28,15 @@ var restart = kind{
 	},
 }
 
+// drainPause: who leaves a group as its last member leaves it empty, and Kafka
+// waits 3 s (group.initial.rebalance.delay.ms) for more to come when the next
+// one joins.
+const drainPause = restartPause + 3*time.Second
+
 // drain is a planned restart: SIGTERM, and the same one started again.
 var drain = kind{
 	name: "drain", about: "SIGTERM to the only one, started again under the same name",
-	cast: 1, pause: restartPause,
+	cast: 1, pause: drainPause,
 	trouble: func(ctx context.Context, d *driver, _ int, lots *rand.Rand) (string, bool, error) {
 		if err := moment(ctx, lots, anyMoment); err != nil {
 			return "", false, err
