@@ -50,9 +50,9 @@ const (
 	// settleWithin is for subjects to take up their work, or to stand by. The
 	// slowest thing that they wait for is the session of a dead one, 6 s, and
 	// after a broker's restart its own start, on a machine that may be busy.
-	settleWithin = 90 * time.Second
+	settleWithin = 2 * time.Minute
 	// recoverWithin is for every due trade to become visible after that.
-	recoverWithin = 90 * time.Second
+	recoverWithin = 2 * time.Minute
 	// exitWithin is more than a subject's own drain timeout of 30 s, so that one
 	// that overstays it is seen to do so.
 	exitWithin = 35 * time.Second

@@ -85,12 +85,15 @@ func playSharer() error {
 	}
 	s.header = binary.BigEndian.AppendUint32([]byte{schema.Magic}, uint32(registered.ID))
 	for _, symbol := range s.symbols { // before trades are owed
-		rows, err := s.page(ctx, symbol, 0)
-		if err != nil {
-			return err
-		}
-		if len(rows) > 0 {
-			s.begin[symbol] = rows[len(rows)-1].ID
+		for s.begin[symbol] == 0 {
+			rows, err := s.page(ctx, symbol, 0)
+			if err != nil {
+				return err
+			}
+			if len(rows) > 0 {
+				s.begin[symbol] = rows[len(rows)-1].ID
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	go s.listen(ctx, &websocket.Dialer{TLSClientConfig: trust}, env("WS_URL"))
@@ -286,9 +289,6 @@ func (s *sharer) commit(client *kgo.Client, partition int32, last map[string]int
 		rows, err := s.page(ctx, symbol, from)
 		if err != nil {
 			return err
-		}
-		if from == 0 && len(rows) > 0 { // none had been traded when this process began
-			from = rows[0].ID
 		}
 		for n, row := range rows {
 			if row.ID != from+int64(n) {

@@ -116,6 +116,9 @@ func (c *Containers) settings(i int) []string {
 		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR=" + inSync,
 		"KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR=" + replicas,
 		"KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR=" + inSync,
+		// Of 50 each by default, which a killed broker recovers one by one.
+		"KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS=5",
+		"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS=5",
 		"KAFKA_LOG_DIRS=/tmp/kraft-combined-logs",
 		"KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", // three must fit beside the test
 	}
