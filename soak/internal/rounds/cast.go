@@ -95,6 +95,8 @@ func (c *cast) drain(m *member) error {
 	hard()
 	c.forget(m)
 	switch {
+	case c.driver.hard.Err() != nil && !exit.Clean(): // killed from here
+		return context.Cause(c.driver.hard)
 	case exit.Forced:
 		return fmt.Errorf("%s %w: still there %s after SIGTERM", m.name, errUncleanEnd, exitWithin)
 	case !exit.Clean():

@@ -60,7 +60,7 @@ const First = "start"
 // first is the start of the first subject: not a kind that one can choose, but
 // trouble enough to have a window of its own.
 var first = kind{
-	name: First, pause: 30 * time.Second,
+	name: First, pause: brokerPause, // a Kafka that was never used makes its internal topics first
 	trouble: func(ctx context.Context, d *driver, _ int, _ *rand.Rand) (string, bool, error) {
 		name := d.cast.free()
 		_, err := d.cast.start(name, name)

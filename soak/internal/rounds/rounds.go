@@ -30,9 +30,8 @@ type Options struct {
 
 	// Hard ends everything at once when it is cancelled. Nil: never.
 	Hard    context.Context
-	OnRound func(Round)       // called with each round when it is over
-	OnEvent func(soak.Event)  // called with each event as it is recorded
-	Names   func(kind string) // called when a kind begins; may be nil
+	OnRound func(Round)      // called with each round when it is over
+	OnEvent func(soak.Event) // called with each event as it is recorded
 }
 
 // Result is what became of it.
@@ -170,9 +169,6 @@ func (d *driver) troubles(ctx context.Context) error {
 		return err
 	}
 	for _, k := range d.kinds {
-		if d.options.Names != nil {
-			d.options.Names(k.name)
-		}
 		if k.trouble == nil {
 			if err := d.quiet(ctx); err != nil {
 				return fmt.Errorf("quiet: %w", err)

@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 func play(role string) {
-	fmt.Println("playing", role)
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+	fmt.Println("playing", role) // from now on a signal is heard
 	switch role {
 	case "polite": // drains and ends well
 		serveReady(http.StatusOK)
