@@ -56,7 +56,7 @@ rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak rounds -rounds $(or $(ROUNDS),2) -quiet 10s $(if $(SEED),-seed $(SEED))
 
-rounds-kafka: ## the same on a real broker in Docker, ROUNDS (50) of each: about 40 minutes
+rounds-kafka: ## the same on a real broker in Docker, ROUNDS (50) of each: 30 to 50 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	scripts/with-docker.sh bin/soak rounds -kafka container -rounds $(or $(ROUNDS),50) $(if $(SEED),-seed $(SEED))
 

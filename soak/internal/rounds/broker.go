@@ -62,6 +62,7 @@ func takeAway(ctx context.Context, d *driver, n int, wait time.Duration) (eviden
 	if err == nil {
 		err = testbed.AwaitInSync(ctx, kafka.Brokers())
 	}
+	inStep := time.Since(gone).Round(time.Millisecond)
 	how := "stopped"
 	if hard {
 		how = "killed"
@@ -69,6 +70,9 @@ func takeAway(ctx context.Context, d *driver, n int, wait time.Duration) (eviden
 	evidence = fmt.Sprintf("broker %d was %s and away for %s", node+1, how, away)
 	if proven {
 		evidence += ", refusing connections"
+	}
+	if err == nil { // Kafka's own part of the pause
+		evidence += fmt.Sprintf("; all partitions in order after %s", inStep)
 	}
 	return evidence, proven, err
 }
