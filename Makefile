@@ -16,15 +16,16 @@ CONCURRENT := ./streamer/... ./fakebinance/... ./soak/...
 CAPTURE ?=
 SPEED ?= 1
 SEED ?=
+ROUNDS ?=
 RUN ?= runs/latest
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint audit-large canaries soak report clean
+.PHONY: help build test race fuzz bench lint audit-large canaries soak rounds rounds-kafka rounds-kafka3 report clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the commands into bin/
 	$(GO_BUILD) $(COMMANDS)
@@ -55,6 +56,18 @@ canaries: build ## convict each canary, acquit the good ones
 soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
+
+rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
+	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
+	bin/soak rounds -rounds $(or $(ROUNDS),2) -quiet 10s $(if $(SEED),-seed $(SEED))
+
+rounds-kafka: ## the same on a real broker in Docker, ROUNDS (50) of each: 30 to 50 minutes
+	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
+	scripts/with-docker.sh bin/soak rounds -kafka container -rounds $(or $(ROUNDS),50) $(if $(SEED),-seed $(SEED))
+
+rounds-kafka3: ## one of three real brokers away, ROUNDS (20) times: about 15 minutes
+	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
+	scripts/with-docker.sh bin/soak rounds -kafka container3 -kinds quiet,broker-away -rounds $(or $(ROUNDS),20) $(if $(SEED),-seed $(SEED))
 
 report: build ## write the report of RUN again
 	bin/soak report $(RUN)

@@ -42,6 +42,7 @@ var rules = []rule{
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
 	{"soak/cmd/soak", []string{"soak/...", "reports"}, "only the command knows the report"},
 	{"soak/internal/runner", []string{"soak", "soak/internal/...", "fakebinance"}, "the judge shares nothing with the judged"},
+	{"soak/internal/rounds", []string{"soak", "soak/internal/...", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
 	{"soak/internal/testbed", []string{"soak", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
 	{"soak/internal/fault", []string{"soak", "soak/internal/testbed", "fakebinance"}, "the judge shares nothing with the judged"},
 	{"soak/internal/audit", []string{"soak", "fakebinance", "streamer/schema"}, "the auditor shares the schema and no code"},
@@ -125,6 +126,8 @@ func TestLayoutRefuses(t *testing.T) {
 	f("soak/internal/audit", "streamer/internal/binance")
 	f("soak/internal/runner", "streamer")
 	f("soak/internal/runner", "reports")
+	f("soak/internal/rounds", "streamer")
+	f("soak/internal/rounds", "reports")
 	f("soak/internal/judge", "fakebinance")
 	f("soak/cmd/canary", "streamer")
 	f("fakebinance", "soak")

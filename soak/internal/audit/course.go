@@ -53,6 +53,20 @@ func (a *Auditor) Heal(injection string, at time.Time, settle time.Duration) {
 	a.look(now)
 }
 
+// Pause is the longest time so far that a due trade was invisible for which an
+// injection answers; 0 for one that never began. What is still invisible is in
+// it as of the last call of Now.
+func (a *Auditor) Pause(injection string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(a.timeline.windows) - 1; i >= 0; i-- {
+		if w := &a.timeline.windows[i]; w.name == injection {
+			return time.Duration(w.pause) * time.Microsecond
+		}
+	}
+	return 0
+}
+
 // look lets the windows know how things stand.
 func (a *Auditor) look(now int64) {
 	a.looked = now

@@ -237,7 +237,7 @@ func (m *merge) poll(ctx context.Context) error {
 		case errors.Is(e.Err, context.DeadlineExceeded):
 		case errors.Is(e.Err, kerr.OffsetOutOfRange):
 			return m.failed(fmt.Errorf("partition %d: records were deleted before they were read: begin later, with -since: %w", e.Partition, e.Err))
-		case !kerr.IsRetriable(e.Err) && !isNetwork(e.Err):
+		case permanent(e.Err):
 			return m.failed(fmt.Errorf("partition %d: %w", e.Partition, e.Err))
 		}
 	}

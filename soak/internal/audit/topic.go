@@ -41,14 +41,16 @@ type Topic struct {
 	Brokers  []string
 	Registry string // URL
 	Topic    string
+	// Keep leaves in the topic what has been read, for those who read it after.
+	Keep bool
 	// Dial opens connections to brokers and registry; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Read hands every committed record of the topic to a, from its beginning,
 // until ctx ends; then it returns nil. A topic that does not exist is waited
-// for. What has been read is deleted from the topic, so that an in-memory
-// broker stays small: never point it at a topic that others need.
+// for. Unless Keep is set, what has been read is deleted from the topic, so that
+// an in-memory broker stays small: never point it at a topic that others need.
 func (t Topic) Read(ctx context.Context, a *Auditor) error {
 	transport := &http.Transport{DialContext: t.Dial}
 	defer transport.CloseIdleConnections()
@@ -70,6 +72,40 @@ func (t Topic) Read(ctx context.Context, a *Auditor) error {
 		return fmt.Errorf("read topic %s: %w", t.Topic, err)
 	}
 	return nil
+}
+
+// End is how far the topic can be read, as the sum of the ends of its
+// partitions, for [Auditor.ReadTo]; written is how far it was written. The two
+// differ while a transaction is open. Nothing was written to a topic that does
+// not exist.
+func (t Topic) End(ctx context.Context) (committed, written int64, err error) {
+	settings := []kgo.Opt{kgo.SeedBrokers(t.Brokers...)}
+	if t.Dial != nil {
+		settings = append(settings, kgo.Dialer(t.Dial))
+	}
+	client, err := kgo.NewClient(settings...)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find the end of topic %s: %w", t.Topic, err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	sum := func(list func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+		offsets, err := list(ctx, t.Topic)
+		if err == nil {
+			err = offsets.Error()
+		}
+		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return 0, fmt.Errorf("find the end of topic %s: %w", t.Topic, err)
+		}
+		var end int64
+		offsets.Each(func(o kadm.ListedOffset) { end += max(o.Offset, 0) })
+		return end, nil
+	}
+	if committed, err = sum(admin.ListCommittedOffsets); err != nil {
+		return 0, 0, err
+	}
+	written, err = sum(admin.ListEndOffsets)
+	return committed, written, err
 }
 
 func (t Topic) settings() []kgo.Opt {
@@ -97,8 +133,7 @@ func (t Topic) poll(ctx context.Context, client *kgo.Client, decode *decoder, re
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			// Kafka being away or electing a leader passes; the client goes on.
-			if !kerr.IsRetriable(e.Err) && !isNetwork(e.Err) {
+			if permanent(e.Err) {
 				return fmt.Errorf("partition %d: %w", e.Partition, e.Err)
 			}
 		}
@@ -130,9 +165,14 @@ func (t Topic) observe(ctx context.Context, record *kgo.Record, visible time.Tim
 	return nil
 }
 
-func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, net.ErrClosed)
+// permanent tells whether a fetch will go on to fail. What Kafka itself calls
+// fatal is; so is a log that ends before what has been read. Anything else is a
+// broker that is away, starts, or elects a leader, whatever stands in front of
+// it says meanwhile, and the client goes on.
+func permanent(err error) bool {
+	var refused *kerr.Error
+	var truncated *kgo.ErrDataLoss
+	return errors.As(err, &refused) && !refused.Retriable || errors.As(err, &truncated)
 }
 
 // positions are the next offsets to read, by partition.
@@ -169,6 +209,9 @@ func (p *positions) trimmable(topic string) kadm.Offsets {
 
 // trimming deletes what was read, each minute until ctx ends.
 func (t Topic) trimming(ctx context.Context, admin *kadm.Client, read *positions) error {
+	if t.Keep {
+		return nil
+	}
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
 	for {

@@ -3,14 +3,18 @@ package audit
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -315,4 +319,43 @@ func TestOnlyOldRecordsAreTrimmed(t *testing.T) {
 			t.Errorf("partition %d begins at %d, want %d", partition, start.Offset, want)
 		}
 	}
+}
+
+// The end of a topic, as it can be read and as it was written: they differ
+// while a transaction is open.
+func TestEnd(t *testing.T) {
+	b := newBackend(t)
+	topic := Topic{Brokers: b.cluster.ListenAddrs(), Topic: schema.Topic}
+	f := func(what string, committed, written int64) {
+		t.Helper()
+		if c, w, err := topic.End(t.Context()); err != nil || c != committed || w != written {
+			t.Errorf("%s: %d of %d can be read, %v; want %d of %d", what, c, w, err, committed, written)
+		}
+	}
+	f("no topic", 0, 0)
+	client := b.producer(t, kgo.TransactionalID("test"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, client, kgo.StringRecord("a"), kgo.StringRecord("b"), &kgo.Record{Partition: 1, Value: []byte("c")})
+	f("an open transaction", 0, 3)
+	if err := client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	f("committed, with two markers", 5, 5)
+}
+
+func TestPermanent(t *testing.T) {
+	f := func(err error, want bool) {
+		t.Helper()
+		if got := permanent(fmt.Errorf("fetch: %w", err)); got != want {
+			t.Errorf("%v is permanent: %t, want %t", err, got, want)
+		}
+	}
+	f(kerr.TopicAuthorizationFailed, true)
+	f(&kgo.ErrDataLoss{Topic: "t", ConsumedTo: 9, ResetTo: 5}, true)
+	f(kerr.LeaderNotAvailable, false)
+	f(io.EOF, false)
+	f(&kgo.ErrFirstReadEOF{}, false) // a proxy whose broker is still starting
+	f(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false)
 }

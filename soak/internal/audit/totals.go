@@ -13,6 +13,10 @@ type Totals struct {
 	Behind    int64 // published and not in the topic, holes included
 	Findings  int64 // broken guarantees so far, holes included
 
+	// Trades for which a guarantee is broken as things stand. A hole counts as
+	// lost until it is filled.
+	Lost, Duplicate, Disordered, Altered int64
+
 	// Of the trades that became visible since the last call: the median, and
 	// the longest, which is also the age of the oldest trade that is still on
 	// its way.
@@ -21,6 +25,10 @@ type Totals struct {
 	// CaughtUp: no trade on its way has been due for more than a second. A
 	// hole does not count; it may never be filled.
 	CaughtUp bool
+
+	// VisibleTo: every trade that was due before is visible. Again, a hole does
+	// not count.
+	VisibleTo time.Time
 }
 
 // Now returns the figures and begins a new interval for the lags. It is cheap
@@ -40,7 +48,12 @@ func (a *Auditor) Now(at time.Time) Totals {
 		t.Delivered += c.delivered
 		t.Behind += c.behind()
 		t.Findings += int64(len(c.missing))
+		t.Lost += c.lost + c.missing.size()
+		t.Duplicate += c.duplicate
+		t.Disordered += c.disordered
+		t.Altered += c.altered
 	}
+	t.Altered += a.strange.altered
 	t.Findings += a.findings.total()
 	a.look(now)
 	oldest := a.oldestDue()
@@ -49,6 +62,7 @@ func (a *Auditor) Now(at time.Time) Totals {
 		a.recent.max = max(a.recent.max, now-oldest)
 	}
 	t.CaughtUp = now-oldest <= freshAge
+	t.VisibleTo = time.UnixMicro(min(oldest, now))
 	t.LagP50 = time.Duration(a.recent.quantile(0.5)) * time.Microsecond
 	t.LagMax = time.Duration(a.recent.max) * time.Microsecond
 	a.recent.reset()

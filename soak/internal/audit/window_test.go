@@ -338,6 +338,9 @@ func TestFiguresOfAMoment(t *testing.T) {
 	if totals.Published != int64(len(h)) || totals.Delivered != 50 || totals.Behind != int64(len(h)-50) || totals.CaughtUp {
 		t.Errorf("totals %+v", totals)
 	}
+	if due := h[50].Trade.EventAt; totals.VisibleTo.UnixMicro() != due {
+		t.Errorf("visible to %s, want when the oldest invisible trade is due", totals.VisibleTo)
+	}
 	oldest := second(10).Sub(time.UnixMicro(h[50].Trade.EventAt))
 	if totals.LagMax != oldest {
 		t.Errorf("longest lag %s, want the age of the oldest invisible trade, %s", totals.LagMax, oldest)
@@ -346,10 +349,52 @@ func TestFiguresOfAMoment(t *testing.T) {
 		t.Errorf("median lag %s", totals.LagP50)
 	}
 	r.observe(h[50:])
-	if totals := r.Now(second(10)); !totals.CaughtUp || totals.Behind != 0 || totals.LagMax != lagged {
+	if totals := r.Now(second(10)); !totals.VisibleTo.Equal(second(10)) || !totals.CaughtUp || totals.Behind != 0 || totals.LagMax != lagged {
 		t.Errorf("totals %+v", totals)
 	}
 	if totals := r.Now(second(11)); totals.LagMax != 0 || totals.LagP50 != 0 {
 		t.Errorf("lags of an interval without records: %+v", totals)
+	}
+}
+
+// What is broken is counted at every moment, and a hole that is filled is no
+// longer lost.
+func TestBrokenAtAMoment(t *testing.T) {
+	r := newRig(t, 20, "BTCUSDT")
+	r.book.publish(second(10))
+	h := r.history("BTCUSDT")
+	f := func(what string, lost, duplicate, disordered, altered int64) {
+		t.Helper()
+		if n := r.Now(second(10)); n.Lost != lost || n.Duplicate != duplicate || n.Disordered != disordered || n.Altered != altered {
+			t.Errorf("%s: %d lost, %d duplicate, %d disordered, %d altered", what, n.Lost, n.Duplicate, n.Disordered, n.Altered)
+		}
+	}
+	r.observe(h[:10])
+	r.observe(h[13:20])
+	f("three are passed over", 3, 0, 0, 0)
+	r.observe(h[11:12])
+	f("one of them comes late", 2, 0, 1, 0)
+	r.observe(h[5:7])
+	f("two come again", 2, 2, 1, 0)
+	wrong := h[20]
+	wrong.Trade.Price++
+	r.Observe(wrong)
+	f("a wrong price", 2, 2, 1, 1)
+}
+
+func TestPauseOfAnInjection(t *testing.T) {
+	r := newRig(t, 20, "BTCUSDT")
+	r.book.publish(second(10))
+	h := r.history("BTCUSDT")
+	n := len(h) / 2
+	r.observe(h[:n])
+	due := time.UnixMicro(h[n].Trade.EventAt)
+	r.Disturb("kill-1", due.Add(-time.Millisecond))
+	r.Now(due.Add(3 * time.Second))
+	if pause := r.Pause("kill-1"); pause != 3*time.Second {
+		t.Errorf("a trade is invisible for 3s, the pause is %s", pause)
+	}
+	if pause := r.Pause("kill-2"); pause != 0 {
+		t.Errorf("an injection that never began paused for %s", pause)
 	}
 }

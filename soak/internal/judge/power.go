@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,12 @@ func power(e *Evidence) []string {
 			missing = append(missing, f)
 		}
 	}
+	var others []string // what the exchange has no part in
+	for _, f := range slices.Sorted(maps.Keys(did)) {
+		if !slices.Contains(soak.Faults, f) {
+			others = append(others, fmt.Sprintf("%s (%d)", f, did[f]))
+		}
+	}
 	if len(missing) > 0 {
 		text := "faults not exercised: " + strings.Join(missing, ", ")
 		if len(exercised) > 0 {
@@ -45,7 +52,11 @@ func power(e *Evidence) []string {
 		}
 		out = append(out, text)
 	}
-	out = append(out, "restarts of Kafka, of the registry and of the subject itself are not part of this plan")
+	if len(others) == 0 {
+		out = append(out, "restarts of Kafka, of the registry and of the subject itself are not part of this plan")
+	} else {
+		out = append(out, "exercised on processes and brokers: "+strings.Join(others, ", "))
+	}
 	if gated := slices.ContainsFunc(e.Plan.Limits, func(l soak.Limit) bool {
 		return l.ID == "memory.trend" && l.Role == soak.Gate
 	}); !gated {

@@ -11,11 +11,10 @@ import (
 
 const aloneReadyWithin = 30 * time.Second
 
-// StartAlone starts a subject against parts that run elsewhere, with the
-// settings given, and waits until it is ready: for benchmarks, which bring
-// their own exchange and Kafka. The caller closes the endpoints and kills the
-// process.
-func StartAlone(ctx context.Context, args []string, settings map[string]string, logPath string) (Process, *Endpoints, error) {
+// StartSubject starts a subject with the settings given and an address of its
+// own to be asked at. That it runs does not mean that it works. The caller
+// closes the endpoints and kills the process.
+func StartSubject(name string, args []string, settings map[string]string, logPath string) (Process, *Endpoints, error) {
 	address, err := freePort()
 	if err != nil {
 		return nil, nil, err
@@ -24,11 +23,21 @@ func StartAlone(ctx context.Context, args []string, settings map[string]string, 
 	for name, value := range settings {
 		env[name] = value
 	}
-	process, err := StartLocal(Command{Name: "subject", Args: args, Env: Environment(env), LogPath: logPath})
+	process, err := StartLocal(Command{Name: name, Args: args, Env: Environment(env), LogPath: logPath})
 	if err != nil {
 		return nil, nil, err
 	}
-	endpoints := NewEndpoints(address)
+	return process, NewEndpoints(address), nil
+}
+
+// StartAlone starts a subject against parts that run elsewhere and waits until
+// it is ready: for benchmarks, which bring their own exchange and Kafka. The
+// caller closes the endpoints and kills the process.
+func StartAlone(ctx context.Context, args []string, settings map[string]string, logPath string) (Process, *Endpoints, error) {
+	process, endpoints, err := StartSubject("subject", args, settings, logPath)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := waitReady(ctx, process, endpoints, aloneReadyWithin); err != nil {
 		process.Kill()
 		endpoints.Close()

@@ -9,6 +9,10 @@
 // in, three HTTP endpoints and a topic out. Anything that keeps the contract
 // can be tested.
 //
+// Where several subjects and a real broker are wanted, the parts can be had one
+// by one: a [Kafka] in memory, in containers or existing, a [Registry], and any
+// number of subjects by [StartSubject].
+//
 // It decides nothing about a run: no phases, no faults, no limits. It is not
 // meant for tests of single packages; those use fakebinance and kfake
 // directly, without a process.

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,9 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 func play(role string) {
-	fmt.Println("playing", role)
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+	fmt.Println("playing", role) // from now on a signal is heard
 	switch role {
 	case "polite": // drains and ends well
 		serveReady(http.StatusOK)
@@ -74,7 +75,11 @@ func serveReady(status int) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
-		fmt.Fprintln(w, "kafka: no broker")
+		fmt.Fprintln(w, cmp.Or(os.Getenv("SUBJECT_SAYS"), "kafka: no broker"))
+	})
+	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"version":"1","partitions":[0,4]}`)
 	})
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `# TYPE go_gc_heap_live_bytes gauge

@@ -28,6 +28,10 @@ type Process interface {
 	Terminate(within time.Duration) Exit
 	// Kill ends it at once and waits until it is gone.
 	Kill()
+	// Pause stops it where it stands, as a machine that hangs does: it keeps
+	// its memory and connections and does nothing. Resume lets it go on.
+	Pause() error
+	Resume() error
 	// Exited is closed when it has ended.
 	Exited() <-chan struct{}
 	// Exit says how it ended; only valid once Exited is closed.
@@ -175,6 +179,24 @@ func (p *Local) Kill() {
 	}
 	p.signalGroup(syscall.SIGKILL)
 	<-p.exited
+}
+
+// Pause implements Process.
+func (p *Local) Pause() error { return p.stopOrGo(syscall.SIGSTOP) }
+
+// Resume implements Process.
+func (p *Local) Resume() error { return p.stopOrGo(syscall.SIGCONT) }
+
+func (p *Local) stopOrGo(signal syscall.Signal) error {
+	select {
+	case <-p.exited:
+		return fmt.Errorf("send %s a signal (%s): it has ended: %s", p.name, signal, p.exit.Text)
+	default:
+	}
+	if err := syscall.Kill(-p.cmd.Process.Pid, signal); err != nil {
+		return fmt.Errorf("send %s a signal (%s): %w", p.name, signal, err)
+	}
+	return nil
 }
 
 // signalGroup reaches the process and everything it started. A group that is

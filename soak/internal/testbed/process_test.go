@@ -80,6 +80,34 @@ func TestTerminateKillsWhoDoesNotEnd(t *testing.T) {
 	}
 }
 
+func TestPauseHoldsAProcessAndResumeLetsItGo(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	p := start(t, "polite", nil)
+	eventually(t, "it plays", said(p, "playing polite"))
+	state := func(want string) func() bool {
+		return func() bool {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+			return err == nil && strings.Contains(string(stat), ") "+want+" ")
+		}
+	}
+	if err := p.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is stopped", state("T"))
+	if err := p.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it goes on", func() bool { return !state("T")() })
+	if exit := p.Terminate(10 * time.Second); !exit.Clean() {
+		t.Errorf("exit %+v after a pause, want a clean one", exit)
+	}
+	if err := p.Pause(); err == nil {
+		t.Error("a process that has ended was stopped")
+	}
+}
+
 func TestKillTakesTheWholeGroup(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
