@@ -202,7 +202,7 @@ func (p *partition) askBeyond(ctx context.Context, l *lane, silent bool) bool {
 
 // repaired takes what the history gave for a gap.
 func (p *partition) repaired(ctx context.Context, owner *kafka.Owner, a answer) error {
-	l := p.bySlot[a.slot]
+	l := p.all[a.slot]
 	l.repairing = false
 	if a.silent {
 		p.heardOf(l, a)

@@ -17,7 +17,7 @@ const tickEvery = 500 * time.Millisecond
 type intake struct {
 	feed    *binance.Feed
 	recent  *recent
-	lanes   []*lane // by slot
+	lanes   []*lane // all, by slot
 	metrics *metrics
 
 	touched []*lane      // with figures to publish at the end of the batch

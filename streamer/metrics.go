@@ -122,10 +122,10 @@ func (m *metrics) watch(partitions []*partition, all *shared, e *record.Encoder)
 		}
 	}
 	figure("streamer_partitions_owned", "Partitions that this process writes.", sum(func(p *partition) float64 {
-		if p.owner.Load() == nil {
-			return 0
+		if p.owned() {
+			return 1
 		}
-		return 1
+		return 0
 	}))
 	figure("streamer_records_in_flight", "Records that are produced and not yet visible.", sum(func(p *partition) float64 {
 		if owner := p.owner.Load(); owner != nil {

@@ -31,9 +31,8 @@ const (
 type partition struct {
 	topic  string
 	number int32
-	of     int32 // partitions of the topic
-	lanes  []*lane
-	bySlot []*lane // the same; nil for the symbols of others
+	of     int32   // partitions of the topic
+	lanes  []*lane // none: then it is owned and nothing is written to it
 
 	*shared
 
@@ -51,6 +50,7 @@ type partition struct {
 // shared is what all partitions have in common.
 type shared struct {
 	config  *Config
+	all     []*lane                 // of all partitions, by slot
 	life    context.Context         // ends when everything must end at once
 	fail    context.CancelCauseFunc // ends it
 	recent  *recent
@@ -80,6 +80,10 @@ type counts struct{ admitted, duplicates, deferred, failed int64 }
 func (p *partition) own(ctx context.Context, tenure *kafka.Tenure) {
 	p.wanted.Store(true)
 	defer p.wanted.Store(false)
+	if len(p.lanes) == 0 {
+		<-ctx.Done()
+		return
+	}
 	log := p.log.With("topic", p.topic, "partition", p.number)
 	for {
 		err := p.once(ctx, log)
@@ -105,6 +109,11 @@ func (p *partition) own(ctx context.Context, tenure *kafka.Tenure) {
 			return // the group will say whose it is
 		}
 	}
+}
+
+// owned tells whether this process writes the partition, or would.
+func (p *partition) owned() bool {
+	return p.owner.Load() != nil || p.wanted.Load() && len(p.lanes) == 0
 }
 
 // once is one ownership: it takes the partition, carries trades until ctx ends,
@@ -233,7 +242,7 @@ func (p *partition) take(ctx context.Context, owner *kafka.Owner, trades []binan
 	owner.Clock(time.Now())
 	for i := range trades {
 		t := &trades[i]
-		l := p.bySlot[t.Slot]
+		l := p.all[t.Slot]
 		l.rhythm.heard(t.ReceivedAt)
 		if l.rhythm.halted {
 			l.rhythm.halted = false

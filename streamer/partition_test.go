@@ -63,7 +63,7 @@ func (b *bench) reset() {
 	b.held.Store(0)
 	l := &lane{symbol: "BTCUSDT", key: []byte("BTCUSDT"), topic: schema.Topic, subject: schema.Subject(schema.Topic), metrics: b.metrics.lane("BTCUSDT")}
 	l.mark = &kafka.Mark{}
-	b.lanes, b.bySlot = []*lane{l}, []*lane{l}
+	b.lanes, b.all = []*lane{l}, []*lane{l}
 	b.answers = make(chan answer, 1)
 	b.repairs = newRepairs(nil, 1, b.log)
 }

@@ -116,6 +116,9 @@ func (s *status) ready() string {
 			continue
 		}
 		standby = false
+		if len(mine.lanes) == 0 {
+			continue
+		}
 		owner := mine.owner.Load()
 		if owner == nil {
 			return fmt.Sprintf("taking partition %d of %s", mine.number, mine.topic)
@@ -146,7 +149,7 @@ type report struct {
 	Ready      string        `json:"ready"`
 	Topic      string        `json:"topic"`
 	Group      string        `json:"group"`
-	Partitions []int32       `json:"partitions"` // that this process writes, of those with a configured symbol
+	Partitions []int32       `json:"partitions"` // that this process writes
 	InFlight   int64         `json:"records_in_flight"`
 	Symbols    []laneStatus  `json:"symbols"`
 	Rejected   int64         `json:"rejected_frames"`
@@ -161,13 +164,15 @@ func (s *status) report() report {
 	r.Rejected, r.Samples = s.rejected, append([]sampleFrame{}, s.samples...)
 	if s.parts != nil {
 		for _, p := range s.parts.partitions {
-			if owner := p.owner.Load(); owner != nil {
+			if p.owned() {
 				r.Partitions = append(r.Partitions, p.number)
+			}
+			if owner := p.owner.Load(); owner != nil {
 				r.InFlight += owner.InFlight()
 			}
 		}
 		slices.Sort(r.Partitions)
-		for _, l := range s.parts.intake.lanes {
+		for _, l := range s.parts.all {
 			r.Symbols = append(r.Symbols, laneStatus{l.symbol, l.lastID.Load(), l.ackedID.Load()})
 		}
 	}

@@ -149,12 +149,12 @@ func carry(ctx context.Context, stop <-chan struct{}, c *Config, s *status) erro
 	p.feed = binance.NewFeed(binance.Options{Symbols: symbols, URLs: c.WebSocketURL, Dial: c.Dial, TLS: tlsConfig,
 		PingInterval: c.PingInterval, PongTimeout: c.PongTimeout, StaleTimeout: c.StaleTimeout,
 		RotationInterval: c.RotationInterval, Seed: c.Seed, Metrics: s.metrics.binance, Log: c.Log, Rejected: rejectFrame(s, p.quarantine),
-		LastID: func(slot int) int64 { return p.intake.lanes[slot].lastID.Load() }, Newest: p.history.Newest})
-	p.intake = &intake{feed: p.feed, recent: p.recent, metrics: s.metrics}
+		LastID: func(slot int) int64 { return p.all[slot].lastID.Load() }, Newest: p.history.Newest})
 	for slot, symbol := range symbols {
 		topic := c.topicOf(symbol)
-		p.intake.lanes = append(p.intake.lanes, &lane{slot: slot, symbol: symbol, key: []byte(symbol), topic: topic, subject: schema.Subject(topic), metrics: s.metrics.lane(symbol)})
+		p.all = append(p.all, &lane{slot: slot, symbol: symbol, key: []byte(symbol), topic: topic, subject: schema.Subject(topic), metrics: s.metrics.lane(symbol)})
 	}
+	p.intake = &intake{feed: p.feed, recent: p.recent, lanes: p.all, metrics: s.metrics}
 	if err := p.start(ctx, stop, s); err != nil {
 		if errors.Is(err, errStopped) {
 			return nil
@@ -296,14 +296,18 @@ func (p *parts) prepare(ctx context.Context, s *status) error {
 	}
 	defer admin.Close()
 	of := map[string]int32{} // partitions, by topic
-	for _, l := range p.intake.lanes {
+	for _, l := range p.all {
 		if of[l.topic] == 0 {
 			if of[l.topic], err = p.prepareTopic(ctx, s, admin, l); err != nil {
 				return err
 			}
 			p.topics = append(p.topics, l.topic)
+			for number := range of[l.topic] {
+				p.partitions[place{l.topic, number}] = &partition{shared: p.shared, topic: l.topic, number: number, of: of[l.topic], encoder: p.encoder.Share()}
+			}
 		}
-		p.place(l, of[l.topic])
+		home := p.partitions[place{l.topic, kafka.PartitionOf(l.key, of[l.topic])}]
+		home.lanes = append(home.lanes, l)
 	}
 	return ctx.Err()
 }
@@ -335,18 +339,6 @@ func (p *parts) prepareTopic(ctx context.Context, s *status, admin *kafka.Admin,
 		p.decoder.Know(id) // so that resuming needs no registry
 	}
 	return partitions, err
-}
-
-// place gives the lane to its partition.
-func (p *parts) place(l *lane, of int32) {
-	at := place{l.topic, kafka.PartitionOf(l.key, of)}
-	mine := p.partitions[at]
-	if mine == nil {
-		mine = &partition{shared: p.shared, topic: at.topic, number: at.partition, of: of, encoder: p.encoder.Share(), bySlot: make([]*lane, len(p.intake.lanes))}
-		p.partitions[at] = mine
-	}
-	mine.lanes = append(mine.lanes, l)
-	mine.bySlot[l.slot] = l
 }
 
 // retry calls attempt until it succeeds or ctx ends, and says once a failure
