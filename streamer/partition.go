@@ -203,6 +203,7 @@ func (p *partition) carry(ctx, work context.Context, owner *kafka.Owner, reader 
 	commit := time.NewTimer(time.Hour)
 	defer commit.Stop()
 	buf := make([]binance.Trade, 0, chunk)
+	var took time.Duration // by the newest commit, which is part of the interval
 	for due := (time.Time{}); ; {
 		var err error
 		select {
@@ -225,16 +226,25 @@ func (p *partition) carry(ctx, work context.Context, owner *kafka.Owner, reader 
 		switch {
 		case owner.Produced() == 0:
 		case due.IsZero():
-			due = now.Add(p.config.CommitInterval)
-			commit.Reset(p.config.CommitInterval)
+			wait := untilCommit(p.config.CommitInterval, took)
+			due = now.Add(wait)
+			commit.Reset(wait)
 		}
 		if owner.Full() || !due.IsZero() && !now.Before(due) {
 			due = time.Time{}
 			if err := p.commit(work, owner); err != nil {
 				return err
 			}
+			took = time.Since(now)
 		}
 	}
+}
+
+// untilCommit is how long after its first record a transaction is committed, so
+// that it is open no longer than interval: less the time that the newest commit
+// took, and a fifth because the next may take longer.
+func untilCommit(interval, took time.Duration) time.Duration {
+	return max(interval*4/5-took, interval/2)
 }
 
 // take takes trades off the streams.

@@ -122,9 +122,10 @@ func newOwner(o OwnerOptions) (*Owner, error) {
 		kgo.WithHooks(retries{o.OnRetry}),
 	}
 	if o.Transactional {
-		// Nothing is visible before the commit, which flushes; so nothing is
-		// gained by sending before, and the brokers get one batch a commit.
-		linger = o.CommitInterval
+		// Nothing is visible before the commit, which flushes. But the first
+		// batch of a transaction takes the brokers longest, to add the partition
+		// to it; sent half-way, it does not keep the commit waiting.
+		linger = o.CommitInterval / 2
 		options = append(options, kgo.TransactionalID(o.ID), kgo.TransactionTimeout(transactionTimeout),
 			kgo.ConcurrentTransactionsBackoff(concurrentBackoff))
 	}
