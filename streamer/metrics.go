@@ -99,6 +99,7 @@ func newMetrics() *metrics {
 	limits.WithLabelValues("held_trades").Set(maxHeld)
 	limits.WithLabelValues("records_in_flight_of_a_partition").Set(kafka.MaxInFlight)
 	limits.WithLabelValues("records_in_a_transaction").Set(kafka.MaxTransaction)
+	limits.WithLabelValues("quarantine_waiting").Set(kafka.MaxRejected)
 	limits.WithLabelValues("streams_per_session").Set(binance.MaxStreams)
 	r.MustRegister(
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -21,10 +21,10 @@ const (
 )
 
 const (
-	// maxRejected and maxRejectedBytes bound what waits for the brokers. What
+	// MaxRejected and maxRejectedBytes bound what waits for the brokers. What
 	// does not fit is counted and let go: nothing in quarantine is worth the
 	// memory that trades need.
-	maxRejected      = 1000
+	MaxRejected      = 1000
 	maxRejectedBytes = 4 << 20
 	// maxRaw bounds one value, well below the million bytes that a broker takes
 	// by default. A longer one is cut, and a header says so.
@@ -148,7 +148,7 @@ func (q *Quarantine) connect() (*kgo.Client, error) {
 	client, err := q.options.client(
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.WithCompressor(newLz4Batches()),
-		kgo.MaxBufferedRecords(maxRejected),
+		kgo.MaxBufferedRecords(MaxRejected),
 		kgo.MaxBufferedBytes(maxRejectedBytes),
 		kgo.UnknownTopicRetries(-1), // until it is created
 	)

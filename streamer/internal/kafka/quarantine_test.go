@@ -132,29 +132,29 @@ func TestQuarantineIsBounded(t *testing.T) {
 		defer k.end()
 		k.away.Store(true)
 		began := time.Now()
-		for i := range 3 * maxRejected {
+		for i := range 3 * MaxRejected {
 			k.Put(Rejected{Reason: "bad", Source: FromStream, ID: int64(i + 1), Raw: []byte("x"), At: began})
 		}
 		if waited := time.Since(began); waited > 0 {
 			t.Errorf("Put waited %v", waited)
 		}
 		time.Sleep(10 * time.Minute)
-		if k.Written() != 0 || k.NotKept() != 2*maxRejected {
-			t.Errorf("%d written, %d not kept, want 0 and %d", k.Written(), k.NotKept(), 2*maxRejected)
+		if k.Written() != 0 || k.NotKept() != 2*MaxRejected {
+			t.Errorf("%d written, %d not kept, want 0 and %d", k.Written(), k.NotKept(), 2*MaxRejected)
 		}
 		if lines := strings.Count(k.log.String(), "not kept"); lines == 0 || lines > 3 {
 			t.Errorf("said %d times that something was not kept", lines)
 		}
 		k.away.Store(false)
-		k.read(t, "q", maxRejected)
+		k.read(t, "q", MaxRejected)
 		if err := k.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if k.Written() != maxRejected {
+		if k.Written() != MaxRejected {
 			t.Errorf("%d written", k.Written())
 		}
 		k.Put(Rejected{Reason: "late", At: began})
-		if k.NotKept() != 2*maxRejected+1 {
+		if k.NotKept() != 2*MaxRejected+1 {
 			t.Errorf("after Close: %d not kept", k.NotKept())
 		}
 	})
