@@ -39,9 +39,10 @@ race: ## run the tests of the concurrent packages under the race detector
 fuzz: ## fuzz each fuzz target for FUZZTIME
 	scripts/fuzz.sh $(FUZZTIME)
 
-bench: build ## benchmarks: hot path, fake exchange, and whole processes
+bench: build ## benchmarks: hot path, fake exchange, whole processes, and how long a trade takes to be visible
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./streamer/... ./fakebinance/... ./soak/...
 	bin/soak bench
+	bin/soak rounds -kinds quiet -quiet 20s
 
 lint: ## gofmt, go vet, staticcheck
 	scripts/lint.sh

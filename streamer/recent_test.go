@@ -121,3 +121,23 @@ func BenchmarkRecent(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunk), "ns/trade")
 }
+
+// A trade's way through the ring costs no allocation.
+func TestRecentAllocatesNothing(t *testing.T) {
+	r := newRecent(1)
+	d := r.join([]*lane{{slot: 0}})
+	defer d.leave()
+	trades, buf := make([]binance.Trade, chunk), make([]binance.Trade, 0, chunk)
+	one := func() {
+		if err := r.add(context.Background(), trades); err != nil {
+			t.Fatal(err)
+		}
+		buf = d.read(buf)
+	}
+	for range 2 * maxRecent / chunk {
+		one()
+	}
+	if n := testing.AllocsPerRun(1000, one); n > 0 {
+		t.Errorf("%v allocations for %d trades", n, chunk)
+	}
+}
