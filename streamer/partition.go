@@ -105,7 +105,7 @@ func (p *partition) own(ctx context.Context, tenure *kafka.Tenure) {
 		case <-p.life.Done():
 			return
 		}
-		if kafka.Fenced(err) && (tenure.Adrift() || ctx.Err() != nil) {
+		if kafka.Fenced(err) && (ctx.Err() != nil || tenure.Resign()) {
 			return // the group will say whose it is
 		}
 	}

@@ -61,14 +61,23 @@ type Tenure struct {
 	Topic     string
 	Partition int32
 
-	end    context.CancelCauseFunc
-	over   chan struct{}
-	adrift atomic.Bool
+	end   context.CancelCauseFunc
+	over  chan struct{}
+	state atomic.Int32
 }
 
-// Adrift tells whether the group has lost this process, so that the partition
-// may be somebody else's. Who is fenced then leaves it alone.
-func (t *Tenure) Adrift() bool { return t.adrift.Load() }
+// What the state of a tenure can be.
+const (
+	held     = iota // ours, says the group
+	adrift          // the group has lost this process: it may be somebody else's
+	resigned        // given up while adrift
+)
+
+// Resign gives the partition up if the group has lost this process, and tells
+// whether it did. It is for who is fenced: then the partition may be somebody
+// else's, and should be left alone. After it own has to return; if the group
+// then says that the partition is ours still, it is run anew.
+func (t *Tenure) Resign() bool { return t.state.CompareAndSwap(adrift, resigned) }
 
 // ErrLost is why the time with a partition is over: it has another owner
 // already. After a revocation it has not; then the cause is context.Canceled.
@@ -178,27 +187,31 @@ func (g *Group) begin(ctx context.Context, which map[string][]int32) {
 			now[place{topic, partition}] = true
 		}
 	}
-	g.finish(func(at place, t *Tenure) bool { return t.Adrift() && !now[at] }, ErrLost)
+	g.finish(func(at place, t *Tenure) bool { return t.state.Load() != held && !now[at] }, ErrLost)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for at := range now {
-		t := g.tenures[at]
-		if t != nil {
-			t.adrift.Store(false)
-			select {
-			case <-t.over: // fenced while adrift
-			default:
-				continue
-			}
+		before := g.tenures[at]
+		if before.goesOn() {
+			continue
 		}
 		mine, end := context.WithCancelCause(ctx)
-		t = &Tenure{Topic: at.topic, Partition: at.partition, end: end, over: make(chan struct{})}
+		t := &Tenure{Topic: at.topic, Partition: at.partition, end: end, over: make(chan struct{})}
 		g.tenures[at] = t
 		go func() { // ends with mine at the latest; finish waits for it
 			defer close(t.over)
+			if before != nil { // it has resigned
+				before.end(ErrLost)
+				<-before.over
+			}
 			g.own(mine, t)
 		}()
 	}
+}
+
+// goesOn ends being adrift, and tells whether there is anything to go on with.
+func (t *Tenure) goesOn() bool {
+	return t != nil && (t.state.CompareAndSwap(adrift, held) || t.state.Load() == held)
 }
 
 // revoke ends the time with partitions that others are to have.
@@ -211,7 +224,7 @@ func (g *Group) lose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.tenures {
-		t.adrift.Store(true)
+		t.state.CompareAndSwap(held, adrift)
 	}
 }
 
