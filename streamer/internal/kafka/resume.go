@@ -82,7 +82,7 @@ func (o *Owner) resume(ctx context.Context) error {
 		if key == "" {
 			return nil
 		}
-		if have := o.Mark(key); mark.ID > have.ID {
+		if have := o.Mark(key); !have.Known() || mark.ID > have.ID {
 			*have = mark
 		}
 		return nil
@@ -140,7 +140,7 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 	}
 	s := snapshot{Offset: o.next, Partitions: o.options.Partitions, Marks: make(map[string]Mark, len(o.marks))}
 	for key, mark := range o.marks {
-		if mark.ID != 0 {
+		if mark.Known() {
 			s.Marks[key] = *mark
 		}
 	}
