@@ -15,8 +15,9 @@ import (
 const (
 	// tailBytes bounds what is fetched at once of a partition's end.
 	tailBytes = 1 << 20
-	// tailPatience is how long the brokers may leave a read of the partition's
-	// end unanswered before the take-over begins anew.
+	// tailPatience is how long the brokers may give nothing of the partition's
+	// end before the take-over begins anew. How long all of it takes has no
+	// limit: a topic that was never summed up is read from its beginning.
 	tailPatience = 30 * time.Second
 	// snapshotPatience is the same for the snapshots, which can be done without.
 	snapshotPatience = 5 * time.Second
@@ -167,10 +168,13 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 var errEndUnread = errors.New("the brokers did not give the partition up to its end")
 
 // read calls each with every committed record of our partition of topic, from
-// an offset to an end at which something, if only a marker, is known to be.
+// an offset to an end at which something, if only a marker, is known to be. It
+// gives up when nothing came for as long as patience.
 func (o *Owner) read(ctx context.Context, topic string, from, end int64, patience time.Duration, each func(*kgo.Record) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errEndUnread)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(patience, func() { cancel(errEndUnread) })
+	defer silence.Stop()
 	at := map[string]map[int32]kgo.Offset{topic: {o.options.Partition: kgo.NewOffset().At(from)}}
 	o.client.AddConsumePartitions(at)
 	defer o.client.RemoveConsumePartitions(map[string][]int32{topic: {o.options.Partition}})
@@ -182,6 +186,7 @@ func (o *Owner) read(ctx context.Context, topic string, from, end int64, patienc
 		if err := fetched.Err(); err != nil {
 			return fmt.Errorf("read %s from offset %d to %d: %w", topic, from, end, err)
 		}
+		silence.Reset(patience)
 		var failed error
 		fetched.EachRecord(func(r *kgo.Record) {
 			next = max(next, r.Offset+1)
