@@ -67,7 +67,7 @@ func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 			o.options.OnHung(true)
 			fallthrough
 		case open >= repairAfter:
-			if err := o.endHanging(ctx, ours); err != nil {
+			if err := o.endHanging(ctx, o.options.Topic, ours); err != nil {
 				say.Do(func() {
 					o.options.Log.Warn("a transaction is open at the partition's end: "+err.Error(), "topic", o.options.Topic,
 						"partition", o.options.Partition, "stable", stable, "end", end, "open", open.Round(time.Millisecond))
@@ -82,14 +82,15 @@ func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 	}
 }
 
-// endHanging aborts a transaction that an earlier owner of ours left open.
+// endHanging aborts a transaction that an earlier owner of ours left open in
+// our partition of topic.
 // Only one with our producer id and an epoch below ours is touched: with any
 // other it could be a live owner's, and to abort that would tear a gap. The
 // error says what stays open, and why.
-func (o *Owner) endHanging(ctx context.Context, ours producer) error {
+func (o *Owner) endHanging(ctx context.Context, topic string, ours producer) error {
 	admin := kadm.NewClient(o.client)
 	var where kadm.TopicsSet
-	where.Add(o.options.Topic, o.options.Partition)
+	where.Add(topic, o.options.Partition)
 	described, err := admin.DescribeProducers(ctx, where)
 	for _, p := range described.SortedPartitions() {
 		err = cmp.Or(err, p.Err)
@@ -115,7 +116,7 @@ func (o *Owner) endHanging(ctx context.Context, ours producer) error {
 			left = append(left, fmt.Errorf("end the transaction of producer %d, epoch %d: %w", p.ProducerID, p.ProducerEpoch, err))
 			continue
 		}
-		o.options.Log.Warn("ended a transaction that the brokers had left open", "topic", o.options.Topic, "partition", o.options.Partition,
+		o.options.Log.Warn("ended a transaction that the brokers had left open", "topic", topic, "partition", o.options.Partition,
 			"producer", p.ProducerID, "epoch", p.ProducerEpoch)
 	}
 	return errors.Join(left...)

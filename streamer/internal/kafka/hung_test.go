@@ -161,9 +161,10 @@ func TestStrangersTransactionIsWaitedFor(t *testing.T) {
 
 // hanging is a broker whose partition 0 is as another that died has left it.
 type hanging struct {
-	who  []func(ours producer) producer // have had a transaction open since the first record
-	look *kerr.Error                    // what the broker answers who asks for them
-	end  *kerr.Error                    // and who ends one
+	topic string                         // empty: that of the records
+	who   []func(ours producer) producer // have had a transaction open since the first record
+	look  *kerr.Error                    // what the broker answers who asks for them
+	end   *kerr.Error                    // and who ends one
 }
 
 // ours is the producer that the broker makes of whoever comes.
@@ -171,6 +172,9 @@ var ours = producer{40, 5}
 
 // in has the cluster answer so, until all open transactions are ended.
 func (h hanging) in(cluster *kfake.Cluster) {
+	if h.topic == "" {
+		h.topic = topic
+	}
 	over := map[producer]bool{} // the cluster calls one function at a time
 	open := func() (left []producer) {
 		for _, who := range h.who {
@@ -194,13 +198,13 @@ func (h hanging) in(cluster *kfake.Cluster) {
 	})
 	answer(kmsg.ListOffsets, func(request kmsg.Request) kmsg.Response {
 		asked := request.(*kmsg.ListOffsetsRequest)
-		if asked.IsolationLevel != kmsgReadCommitted || asked.Topics[0].Topic != topic || asked.Topics[0].Partitions[0].Partition != 0 || len(open()) == 0 {
+		if asked.IsolationLevel != kmsgReadCommitted || asked.Topics[0].Topic != h.topic || asked.Topics[0].Partitions[0].Partition != 0 || len(open()) == 0 {
 			return nil
 		}
 		at := kmsg.NewListOffsetsResponseTopicPartition() // of partition 0, at offset 0
 		at.Offset = 0
 		got := request.ResponseKind().(*kmsg.ListOffsetsResponse)
-		got.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: topic, Partitions: []kmsg.ListOffsetsResponseTopicPartition{at}}}
+		got.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: h.topic, Partitions: []kmsg.ListOffsetsResponseTopicPartition{at}}}
 		return got
 	})
 	answer(kmsg.DescribeProducers, func(request kmsg.Request) kmsg.Response {
@@ -219,7 +223,7 @@ func (h hanging) in(cluster *kfake.Cluster) {
 			}
 		}
 		got := request.ResponseKind().(*kmsg.DescribeProducersResponse)
-		got.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: topic, Partitions: []kmsg.DescribeProducersResponseTopicPartition{at}}}
+		got.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: h.topic, Partitions: []kmsg.DescribeProducersResponseTopicPartition{at}}}
 		return got
 	})
 	answer(kmsg.WriteTxnMarkers, func(request kmsg.Request) kmsg.Response {
@@ -231,7 +235,7 @@ func (h hanging) in(cluster *kfake.Cluster) {
 			over[producer{m.ProducerID, m.ProducerEpoch}] = true
 		}
 		got := request.ResponseKind().(*kmsg.WriteTxnMarkersResponse)
-		got.Markers = []kmsg.WriteTxnMarkersResponseMarker{{ProducerID: m.ProducerID, Topics: []kmsg.WriteTxnMarkersResponseMarkerTopic{{Topic: topic,
+		got.Markers = []kmsg.WriteTxnMarkersResponseMarker{{ProducerID: m.ProducerID, Topics: []kmsg.WriteTxnMarkersResponseMarkerTopic{{Topic: h.topic,
 			Partitions: []kmsg.WriteTxnMarkersResponseMarkerTopicPartition{at}}}}}
 		return got
 	})
@@ -239,7 +243,9 @@ func (h hanging) in(cluster *kfake.Cluster) {
 
 // somethingBefore puts a record into the partition, so that its end is not its
 // beginning.
-func somethingBefore(t *testing.T, o OwnerOptions) {
+func somethingBefore(t *testing.T, o OwnerOptions) { t.Helper(); put(t, o, topic) }
+
+func put(t *testing.T, o OwnerOptions, topic string) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...), kgo.Dialer(o.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -285,6 +291,25 @@ func TestHangingTransactionIsEnded(t *testing.T) {
 		}
 		if n, other := log.count("ended a transaction"), log.count("not ours to end"); n != 1 || other != 0 {
 			t.Errorf("it was said %d times, and %d times of one that has none open", n, other)
+		}
+	})
+}
+
+// One that is left open among the snapshots is ended too, and not waited for:
+// they can be done without.
+func TestHangingSnapshotIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster, o, _, _ := virtual(t, 1)
+		put(t, o, snapshots)
+		ended := markers(cluster)
+		hanging{topic: snapshots, who: []func(producer) producer{before}}.in(cluster)
+		got := <-takeSoon(t, context.Background(), o)
+		if got.err != nil || got.after > repairAfter {
+			t.Fatalf("after %v, Take = %v", got.after, got.err)
+		}
+		got.owner.Close()
+		if all := ended(); len(all) != 1 || all[0].Committed || all[0].ProducerEpoch != 3 || len(all[0].Topics) != 1 || all[0].Topics[0].Topic != snapshots {
+			t.Errorf("the markers are %+v", all)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (o *Owner) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := o.readSnapshot(ctx)
+	from, err := o.readSnapshot(ctx, ours)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,20 @@ func (o *Owner) resume(ctx context.Context) error {
 
 // readSnapshot takes over the newest snapshot's marks and returns the offset
 // from which the partition itself has to be read: 0 where there is none.
-func (o *Owner) readSnapshot(ctx context.Context) (from int64, err error) {
+func (o *Owner) readSnapshot(ctx context.Context, ours producer) (from int64, err error) {
 	end, err := o.offset(ctx, o.options.Snapshots, latest, kmsgReadCommitted)
 	if err != nil {
 		return 0, err
+	}
+	whole, err := o.offset(ctx, o.options.Snapshots, latest, kmsgReadUncommitted)
+	if err != nil {
+		return 0, err
+	}
+	if end < whole && o.options.Transactional {
+		// It need not be waited for, but no snapshot behind it would be seen.
+		if err := o.endHanging(ctx, o.options.Snapshots, ours); err != nil {
+			o.options.Log.Warn("a transaction is open among the snapshots: "+err.Error(), "topic", o.options.Snapshots, "partition", o.options.Partition)
+		}
 	}
 	start, err := o.offset(ctx, o.options.Snapshots, earliest, kmsgReadUncommitted)
 	if err != nil {
