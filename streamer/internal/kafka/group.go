@@ -119,11 +119,15 @@ func (g *Group) member(ctx context.Context, name string) error {
 		kgo.ConsumerGroup(o.Name),
 		kgo.ConsumeTopics(o.Topics...),
 		kgo.DisableAutoCommit(),
-		kgo.Balancers(keep{o.Share}),
+		kgo.Balancers(keep{o.Share, g.adrift}),
 		kgo.SessionTimeout(o.SessionTimeout),
 		kgo.HeartbeatInterval(o.HeartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, which map[string][]int32) { g.begin(ctx, which) }),
+		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, which map[string][]int32) {
+			if g.begin(ctx, which) {
+				client.ForceRebalance()
+			}
+		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, which map[string][]int32) { g.revoke(which) }),
 		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) { g.lose() }),
 	}
@@ -179,15 +183,16 @@ func (g *Group) leave(ctx context.Context, client *kgo.Client, name string) {
 }
 
 // begin runs own for partitions that are ours now. After a loss, which is all
-// that are.
-func (g *Group) begin(ctx context.Context, which map[string][]int32) {
+// that are. It tells whether something ended that was said to be ours: then the
+// group may be keeping it back until we join again without it.
+func (g *Group) begin(ctx context.Context, which map[string][]int32) (lost bool) {
 	now := map[place]bool{}
 	for topic, partitions := range which {
 		for _, partition := range partitions {
 			now[place{topic, partition}] = true
 		}
 	}
-	g.finish(func(at place, t *Tenure) bool { return t.state.Load() != held && !now[at] }, ErrLost)
+	lost = g.finish(func(at place, t *Tenure) bool { return t.state.Load() != held && !now[at] }, ErrLost)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for at := range now {
@@ -207,6 +212,19 @@ func (g *Group) begin(ctx context.Context, which map[string][]int32) {
 			g.own(mine, t)
 		}()
 	}
+	return lost
+}
+
+// adrift is what we go on with although the group has lost us.
+func (g *Group) adrift() (all []place) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for at, t := range g.tenures {
+		if t.state.Load() == adrift {
+			all = append(all, at)
+		}
+	}
+	return all
 }
 
 // goesOn ends being adrift, and tells whether there is anything to go on with.
@@ -229,8 +247,8 @@ func (g *Group) lose() {
 }
 
 // finish ends the time with some partitions and waits until nothing more is
-// written to them.
-func (g *Group) finish(which func(place, *Tenure) bool, cause error) {
+// written to them. It tells whether there were any.
+func (g *Group) finish(which func(place, *Tenure) bool, cause error) bool {
 	var ending []*Tenure
 	g.mu.Lock()
 	for at, t := range g.tenures {
@@ -244,4 +262,5 @@ func (g *Group) finish(which func(place, *Tenure) bool, cause error) {
 	for _, t := range ending {
 		<-t.over
 	}
+	return len(ending) > 0
 }

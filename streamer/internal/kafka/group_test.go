@@ -329,3 +329,58 @@ func TestResignedIsBegunAnew(t *testing.T) {
 		a.leave()
 	})
 }
+
+// A member that the group loses for less than a session, because a connection
+// breaks, keeps what it has although another stands by.
+func TestShortlyAdriftKeepsAll(t *testing.T) {
+	f := func(name string, cut time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSociety(t, 4)
+			a := s.join("a", name, 0)
+			s.once("a has all", 10*time.Second, a.hasAll(4))
+			b := s.join("b", "", 0)
+			time.Sleep(5 * time.Second)
+			for range 3 {
+				a.cut(true)
+				time.Sleep(cut)
+				a.cut(false)
+				time.Sleep(2 * session)
+			}
+			if begun, causes := a.times(); begun != 4 || len(causes) != 0 {
+				t.Errorf("cut off for %v, it began %d times and ended %v", cut, begun, causes)
+			}
+			if begun, _ := b.times(); begun != 0 {
+				t.Errorf("the standby began %d times", begun)
+			}
+			a.leave()
+			b.leave()
+		})
+	}
+	for _, name := range []string{"", "blue"} {
+		f(name, 0)
+		f(name, time.Second)
+		f(name, session-time.Second)
+	}
+}
+
+// What a member goes on with and is beyond its share goes to one that joined
+// while it was away; nothing stays without an owner.
+func TestAdriftBeyondItsShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSociety(t, 4)
+		a := s.join("a", "", 2)
+		s.once("a has all", 10*time.Second, a.hasAll(4))
+		a.cut(true)
+		b := s.join("b", "", 2)
+		time.Sleep(time.Second)
+		a.cut(false)
+		s.once("b has two", 2*session, b.hasAll(2))
+		s.once("a has two", session, a.hasAll(2))
+		time.Sleep(session)
+		if x, y := a.has(), b.has(); len(x) != 2 || len(y) != 2 || slices.Contains(y, x[0]) || slices.Contains(y, x[1]) {
+			t.Errorf("a has %v and b %v", x, y)
+		}
+		a.leave()
+		b.leave()
+	})
+}
