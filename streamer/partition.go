@@ -196,6 +196,7 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 			l.settledAt = l.mark.TradedAt
 			// The exchange may have traded on while nobody listened.
 			p.probeSoon(l)
+			l.rhythm.heardAt = time.Now().UnixMicro() // so that silence is counted from here
 		}
 	}
 	p.owner.Store(owner)

@@ -336,3 +336,15 @@ func TestHaltEndsWithTheOwnership(t *testing.T) {
 		t.Errorf("without an owner halted is %v", got)
 	}
 }
+
+// A stream that is dead when its partition is taken, and so shows no rhythm, is
+// looked into all the same.
+func TestStreamDeadFromTheStartIsLookedInto(t *testing.T) {
+	b := newBench(t)
+	l := b.lanes[0]
+	*b.owner.Mark(l.symbol) = kafka.Mark{ID: 7, TradedAt: 1}
+	b.begin(t.Context(), b.owner)
+	if !l.rhythm.silent(time.Now().Add(silentAgainMost + time.Minute).UnixMicro()) {
+		t.Errorf("after %v of silence nobody asks", silentAgainMost)
+	}
+}
