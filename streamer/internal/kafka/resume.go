@@ -236,13 +236,12 @@ func (o *Owner) offset(ctx context.Context, topic string, which int64, isolation
 	if err != nil {
 		return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
 	}
-	for _, t := range answer.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
-			}
-			return p.Offset, nil
-		}
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("ask for an offset of %s: no answer for partition %d", topic, o.options.Partition)
 	}
-	return 0, fmt.Errorf("ask for an offset of %s: no answer for partition %d", topic, o.options.Partition)
+	got := &answer.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+		return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
+	}
+	return got.Offset, nil
 }
