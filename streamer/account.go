@@ -50,7 +50,7 @@ func (p *partition) offer(ctx context.Context, owner *kafka.Owner, l *lane, t *b
 		p.request(ctx, l)
 		return nil
 	case sequence.New:
-		if t.ID != next && (l.admitted > 0 || l.mark.ID != 0) {
+		if t.ID != next && (l.admitted > 0 || l.mark.Known()) {
 			l.metrics.gaps.Inc()
 			p.log.Info("gap", "symbol", l.symbol, "first_id", next, "last_id", t.ID-1, "trades", t.ID-next)
 		}

@@ -88,7 +88,7 @@ func (p *partition) own(ctx context.Context, tenure *kafka.Tenure) {
 	for {
 		err := p.once(ctx, log)
 		switch {
-		case err == nil || p.life.Err() != nil || ctx.Err() != nil && !p.draining.Load():
+		case err == nil || p.over(ctx):
 			return
 		case errors.Is(err, kafka.ErrPartitions): // will not heal
 			p.fail(err)
@@ -100,15 +100,32 @@ func (p *partition) own(ctx context.Context, tenure *kafka.Tenure) {
 			p.metrics.fenced.Inc()
 		}
 		log.Warn("taking the partition again: "+err.Error(), "in", pause)
+		given := ctx.Done()
+		if ctx.Err() != nil {
+			given = nil // already, and it is drained: that is tried again and again
+		}
 		select {
 		case <-time.After(pause):
+		case <-given:
 		case <-p.life.Done():
-			return
 		}
-		if kafka.Fenced(err) && (tenure.Adrift() || ctx.Err() != nil) {
+		if p.over(ctx) || kafka.Fenced(err) && (ctx.Err() != nil || tenure.Resign()) {
 			return // the group will say whose it is
 		}
 	}
+}
+
+// over tells whether there is nothing to take the partition for any more. After
+// a loss there is not: it would only fence whoever has it. After a revocation
+// the next owner finds what is left; but a drain is to leave nothing.
+func (p *partition) over(ctx context.Context) bool {
+	switch {
+	case p.life.Err() != nil:
+		return true
+	case ctx.Err() == nil:
+		return false
+	}
+	return !p.draining.Load() || errors.Is(context.Cause(ctx), kafka.ErrLost)
 }
 
 // owned tells whether this process writes the partition, or would.
@@ -174,11 +191,12 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 	p.probing = p.probing[:0]
 	for _, l := range p.lanes {
 		l.account = account{mark: owner.Mark(l.symbol), opened: l.openedAt.Load()}
-		if l.mark.ID != 0 {
+		if l.mark.Known() {
 			l.tracker.Resume(l.mark.ID)
 			l.settledAt = l.mark.TradedAt
 			// The exchange may have traded on while nobody listened.
 			p.probeSoon(l)
+			l.rhythm.heardAt = time.Now().UnixMicro() // so that silence is counted from here
 		}
 	}
 	p.owner.Store(owner)
@@ -191,6 +209,7 @@ func (p *partition) abandon() {
 	p.publish()
 	for _, l := range p.lanes {
 		p.held.Add(-int64(len(l.held)))
+		l.metrics.halted.Set(0) // whoever has it next will say
 		l.account = account{}
 	}
 	p.missing.Store(0)

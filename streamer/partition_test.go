@@ -5,9 +5,14 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"pgregory.net/rapid"
@@ -254,4 +259,92 @@ func BenchmarkPartition(b *testing.B) {
 		}
 	}
 	bench.commit(b)
+}
+
+// A partition that somebody else has is not taken again by who was about to:
+// that would fence its owner for nothing. What is only given away is not either.
+func TestLostWhileRetaking(t *testing.T) {
+	f := func(cause error, draining bool, again bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			r := world(t, options{kafka: []kfake.Opt{kfake.SeedTopics(1, schema.Topic, snapshotsOf(schema.Topic))}})
+			var taken atomic.Int64
+			r.cluster.ControlKey(int16(kmsg.InitProducerID), func(request kmsg.Request) (kmsg.Response, error, bool) {
+				r.cluster.KeepControl()
+				taken.Add(1)
+				answer := request.ResponseKind().(*kmsg.InitProducerIDResponse)
+				answer.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+				return answer, nil, true
+			})
+			life, end := context.WithCancel(context.Background())
+			c := r.config
+			p := &partition{topic: schema.Topic, of: 1, lanes: []*lane{{symbol: "BTCUSDT"}}, shared: &shared{config: &c, life: life, metrics: newMetrics(), log: c.Log}}
+			p.connection = kafka.Connection{Brokers: c.KafkaBrokers, Dial: c.Dial, Log: c.Log}
+			p.draining.Store(draining)
+			ctx, lose := context.WithCancelCause(context.Background())
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				p.own(ctx, &kafka.Tenure{})
+			}()
+			time.Sleep(retakePause / 2)
+			before := taken.Load()
+			if before == 0 {
+				t.Fatal("it was not tried to take the partition")
+			}
+			lose(cause)
+			time.Sleep(time.Minute)
+			if tried := taken.Load() > before; tried != again {
+				t.Errorf("%v, draining %v: taken again: %v", cause, draining, tried)
+			}
+			end()
+			<-over
+		})
+	}
+	f(kafka.ErrLost, false, false)
+	f(kafka.ErrLost, true, false)
+	f(context.Canceled, false, false)
+	f(context.Canceled, true, true) // what was received has to be made visible
+}
+
+// A symbol whose partition is given away is not said to be halted for ever.
+func TestHaltEndsWithTheOwnership(t *testing.T) {
+	b := newBench(t)
+	l := b.lanes[0]
+	b.partition.owner.Store(b.owner)
+	l.rhythm = rhythm{heardAt: 1, heards: rhythmKnown}
+	b.heardOf(l, answer{})
+	halted := func() (sum float64) {
+		families, err := b.metrics.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "binance_symbol_halted" {
+				for _, m := range f.GetMetric() {
+					sum += m.GetGauge().GetValue()
+				}
+			}
+		}
+		return sum
+	}
+	if got := halted(); got != 1 {
+		t.Fatalf("halted is %v", got)
+	}
+	b.abandon()
+	if got := halted(); got != 0 {
+		t.Errorf("without an owner halted is %v", got)
+	}
+}
+
+// A stream that is dead when its partition is taken, and so shows no rhythm, is
+// looked into all the same.
+func TestStreamDeadFromTheStartIsLookedInto(t *testing.T) {
+	b := newBench(t)
+	l := b.lanes[0]
+	*b.owner.Mark(l.symbol) = kafka.Mark{ID: 7, TradedAt: 1}
+	b.begin(t.Context(), b.owner)
+	if !l.rhythm.silent(time.Now().Add(silentAgainMost + time.Minute).UnixMicro()) {
+		t.Errorf("after %v of silence nobody asks", silentAgainMost)
+	}
 }

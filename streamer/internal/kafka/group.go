@@ -61,14 +61,23 @@ type Tenure struct {
 	Topic     string
 	Partition int32
 
-	end    context.CancelCauseFunc
-	over   chan struct{}
-	adrift atomic.Bool
+	end   context.CancelCauseFunc
+	over  chan struct{}
+	state atomic.Int32
 }
 
-// Adrift tells whether the group has lost this process, so that the partition
-// may be somebody else's. Who is fenced then leaves it alone.
-func (t *Tenure) Adrift() bool { return t.adrift.Load() }
+// What the state of a tenure can be.
+const (
+	held     = iota // ours, says the group
+	adrift          // the group has lost this process: it may be somebody else's
+	resigned        // given up while adrift
+)
+
+// Resign gives the partition up if the group has lost this process, and tells
+// whether it did. It is for who is fenced: then the partition may be somebody
+// else's, and should be left alone. After it own has to return; if the group
+// then says that the partition is ours still, it is run anew.
+func (t *Tenure) Resign() bool { return t.state.CompareAndSwap(adrift, resigned) }
 
 // ErrLost is why the time with a partition is over: it has another owner
 // already. After a revocation it has not; then the cause is context.Canceled.
@@ -110,11 +119,15 @@ func (g *Group) member(ctx context.Context, name string) error {
 		kgo.ConsumerGroup(o.Name),
 		kgo.ConsumeTopics(o.Topics...),
 		kgo.DisableAutoCommit(),
-		kgo.Balancers(keep{o.Share}),
+		kgo.Balancers(keep{o.Share, g.adrift}),
 		kgo.SessionTimeout(o.SessionTimeout),
 		kgo.HeartbeatInterval(o.HeartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, which map[string][]int32) { g.begin(ctx, which) }),
+		kgo.OnPartitionsAssigned(func(_ context.Context, client *kgo.Client, which map[string][]int32) {
+			if g.begin(ctx, which) {
+				client.ForceRebalance()
+			}
+		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, which map[string][]int32) { g.revoke(which) }),
 		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) { g.lose() }),
 	}
@@ -170,35 +183,53 @@ func (g *Group) leave(ctx context.Context, client *kgo.Client, name string) {
 }
 
 // begin runs own for partitions that are ours now. After a loss, which is all
-// that are.
-func (g *Group) begin(ctx context.Context, which map[string][]int32) {
+// that are. It tells whether something ended that was said to be ours: then the
+// group may be keeping it back until we join again without it.
+func (g *Group) begin(ctx context.Context, which map[string][]int32) (lost bool) {
 	now := map[place]bool{}
 	for topic, partitions := range which {
 		for _, partition := range partitions {
 			now[place{topic, partition}] = true
 		}
 	}
-	g.finish(func(at place, t *Tenure) bool { return t.Adrift() && !now[at] }, ErrLost)
+	lost = g.finish(func(at place, t *Tenure) bool { return t.state.Load() != held && !now[at] }, ErrLost)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for at := range now {
-		t := g.tenures[at]
-		if t != nil {
-			t.adrift.Store(false)
-			select {
-			case <-t.over: // fenced while adrift
-			default:
-				continue
-			}
+		before := g.tenures[at]
+		if before.goesOn() {
+			continue
 		}
 		mine, end := context.WithCancelCause(ctx)
-		t = &Tenure{Topic: at.topic, Partition: at.partition, end: end, over: make(chan struct{})}
+		t := &Tenure{Topic: at.topic, Partition: at.partition, end: end, over: make(chan struct{})}
 		g.tenures[at] = t
 		go func() { // ends with mine at the latest; finish waits for it
 			defer close(t.over)
+			if before != nil { // it has resigned
+				before.end(ErrLost)
+				<-before.over
+			}
 			g.own(mine, t)
 		}()
 	}
+	return lost
+}
+
+// adrift is what we go on with although the group has lost us.
+func (g *Group) adrift() (all []place) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for at, t := range g.tenures {
+		if t.state.Load() == adrift {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// goesOn ends being adrift, and tells whether there is anything to go on with.
+func (t *Tenure) goesOn() bool {
+	return t != nil && (t.state.CompareAndSwap(adrift, held) || t.state.Load() == held)
 }
 
 // revoke ends the time with partitions that others are to have.
@@ -211,13 +242,13 @@ func (g *Group) lose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.tenures {
-		t.adrift.Store(true)
+		t.state.CompareAndSwap(held, adrift)
 	}
 }
 
 // finish ends the time with some partitions and waits until nothing more is
-// written to them.
-func (g *Group) finish(which func(place, *Tenure) bool, cause error) {
+// written to them. It tells whether there were any.
+func (g *Group) finish(which func(place, *Tenure) bool, cause error) bool {
 	var ending []*Tenure
 	g.mu.Lock()
 	for at, t := range g.tenures {
@@ -231,4 +262,5 @@ func (g *Group) finish(which func(place, *Tenure) bool, cause error) {
 	for _, t := range ending {
 		<-t.over
 	}
+	return len(ending) > 0
 }

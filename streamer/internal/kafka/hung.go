@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -39,6 +42,7 @@ type producer struct {
 // that right it is waited for, and after hungAfter said to be hung.
 func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 	began, hung := time.Now(), false
+	say := rate.Sometimes{First: 1, Interval: sameWarningEvery} // it is looked into twice a second
 	defer func() {
 		if hung {
 			o.options.OnHung(false)
@@ -53,7 +57,8 @@ func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if stable == end || !o.options.Transactional {
+		// Beyond the end is where a stranger has written since it was asked for.
+		if stable >= end || !o.options.Transactional {
 			return stable, nil
 		}
 		switch open := time.Since(began); {
@@ -62,9 +67,11 @@ func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 			o.options.OnHung(true)
 			fallthrough
 		case open >= repairAfter:
-			if err := o.endHanging(ctx, ours); err != nil {
-				o.options.Log.Warn("a transaction is open at the partition's end: "+err.Error(), "topic", o.options.Topic,
-					"partition", o.options.Partition, "stable", stable, "end", end, "open", open.Round(time.Millisecond))
+			if err := o.endHanging(ctx, o.options.Topic, ours); err != nil {
+				say.Do(func() {
+					o.options.Log.Warn("a transaction is open at the partition's end: "+err.Error(), "topic", o.options.Topic,
+						"partition", o.options.Partition, "stable", stable, "end", end, "open", open.Round(time.Millisecond))
+				})
 			}
 		}
 		select {
@@ -75,36 +82,42 @@ func (o *Owner) settledEnd(ctx context.Context, ours producer) (int64, error) {
 	}
 }
 
-// endHanging aborts a transaction that an earlier owner of ours left open.
+// endHanging aborts a transaction that an earlier owner of ours left open in
+// our partition of topic.
 // Only one with our producer id and an epoch below ours is touched: with any
-// other it could be a live owner's, and to abort that would tear a gap.
-func (o *Owner) endHanging(ctx context.Context, ours producer) error {
+// other it could be a live owner's, and to abort that would tear a gap. The
+// error says what stays open, and why.
+func (o *Owner) endHanging(ctx context.Context, topic string, ours producer) error {
 	admin := kadm.NewClient(o.client)
 	var where kadm.TopicsSet
-	where.Add(o.options.Topic, o.options.Partition)
+	where.Add(topic, o.options.Partition)
 	described, err := admin.DescribeProducers(ctx, where)
+	for _, p := range described.SortedPartitions() {
+		err = cmp.Or(err, p.Err)
+	}
 	if err != nil {
 		return fmt.Errorf("look who has it open: %w", err)
 	}
+	var left []error
 	for _, p := range described.SortedProducers() {
 		if p.CurrentTxnStartOffset < 0 {
 			continue
 		}
 		if p.ProducerID != ours.id || p.ProducerEpoch >= ours.epoch {
-			return fmt.Errorf("producer %d in epoch %d has it open, which is not ours to end (%d, %d)", p.ProducerID, p.ProducerEpoch, ours.id, ours.epoch)
+			left = append(left, fmt.Errorf("producer %d in epoch %d has it open, which is not ours to end (%d, %d)", p.ProducerID, p.ProducerEpoch, ours.id, ours.epoch))
+			continue
 		}
 		answers, err := admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch,
 			CoordinatorEpoch: p.CoordinatorEpoch, Topics: where})
-		if err == nil {
-			for _, a := range answers.SortedPartitions() {
-				err = a.Err
-			}
+		for _, a := range answers.SortedPartitions() {
+			err = cmp.Or(err, a.Err)
 		}
 		if err != nil {
-			return fmt.Errorf("end the transaction of producer %d, epoch %d: %w", p.ProducerID, p.ProducerEpoch, err)
+			left = append(left, fmt.Errorf("end the transaction of producer %d, epoch %d: %w", p.ProducerID, p.ProducerEpoch, err))
+			continue
 		}
-		o.options.Log.Warn("ended a transaction that the brokers had left open", "topic", o.options.Topic, "partition", o.options.Partition,
+		o.options.Log.Warn("ended a transaction that the brokers had left open", "topic", topic, "partition", o.options.Partition,
 			"producer", p.ProducerID, "epoch", p.ProducerEpoch)
 	}
-	return nil
+	return errors.Join(left...)
 }

@@ -21,7 +21,10 @@ import (
 //
 // Partitions move cooperatively (KIP-429): given away in one round, taken in
 // the next.
-type keep struct{ share int }
+type keep struct {
+	share  int
+	adrift func() []place // what the member goes on with although the group has lost it
+}
 
 var (
 	_ kgo.GroupBalancer           = keep{}
@@ -35,11 +38,22 @@ func (keep) ProtocolName() string { return "steadfeed-keep" }
 func (keep) IsCooperative() bool { return true }
 
 // JoinGroupMetadata implements kgo.GroupBalancer: it says what this member has,
-// and its share.
+// and its share. What it goes on with while adrift it has too, though the client
+// does not think so: else half of it would go to a standby whenever a
+// connection breaks. Who has been given it meanwhile is of a later generation.
 func (k keep) JoinGroupMetadata(topics []string, has map[string][]int32, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version, meta.Topics, meta.Generation = 3, topics, generation
+	all := map[string][]int32{}
 	for topic, partitions := range has {
+		all[topic] = slices.Clone(partitions)
+	}
+	for _, at := range k.adrift() {
+		if !slices.Contains(all[at.topic], at.partition) {
+			all[at.topic] = append(all[at.topic], at.partition)
+		}
+	}
+	for topic, partitions := range all {
 		owned := kmsg.NewConsumerMemberMetadataOwnedPartition()
 		owned.Topic, owned.Partitions = topic, partitions
 		meta.OwnedPartitions = append(meta.OwnedPartitions, owned)

@@ -226,6 +226,40 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// A key whose only record has id 0 is known to the next owner, from the
+// partition as from a snapshot.
+func TestFirstIDIsZero(t *testing.T) {
+	cluster := broker(t)
+	o := optionsFor(cluster)
+	decode := o.Decode
+	o.Decode = func(ctx context.Context, value []byte) (string, Mark, error) {
+		key, mark, err := decode(ctx, value)
+		mark.TradedAt++ // that of id 0 is not zero
+		return key, mark, err
+	}
+	first := take(t, o)
+	send(t, first, "NEW", 0, 1)
+	commit(t, first)
+	second := take(t, o)
+	if mark := second.Mark("NEW"); *mark != (Mark{0, 1}) {
+		t.Errorf("NEW at %+v", mark)
+	}
+	send(t, second, "OLD", 8, 1)
+	commit(t, second)
+	second.Clock(second.now.Add(2 * snapshotEvery))
+	send(t, second, "OLD", 9, 1) // with a snapshot of what is before
+	commit(t, second)
+	o.Decode = func(ctx context.Context, value []byte) (string, Mark, error) {
+		if bytes.HasPrefix(value, []byte("NEW")) {
+			t.Error("what is before the snapshot was read")
+		}
+		return decode(ctx, value)
+	}
+	if mark := take(t, o).Mark("NEW"); *mark != (Mark{0, 1}) {
+		t.Errorf("after a snapshot NEW at %+v", mark)
+	}
+}
+
 // Somebody else's record among ours is found before the commit.
 func TestForeignRecordEndsTheTransaction(t *testing.T) {
 	cluster := broker(t)

@@ -53,3 +53,7 @@ type Mark struct {
 	ID       int64 `json:"id"`
 	TradedAt int64 `json:"traded_at"` // Unix microseconds
 }
+
+// Known tells whether there is such a record. Its id may be 0: the exchange
+// numbers the trades of a new symbol from there.
+func (m *Mark) Known() bool { return m.TradedAt != 0 }

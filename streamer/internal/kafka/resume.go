@@ -15,8 +15,9 @@ import (
 const (
 	// tailBytes bounds what is fetched at once of a partition's end.
 	tailBytes = 1 << 20
-	// tailPatience is how long the brokers may leave a read of the partition's
-	// end unanswered before the take-over begins anew.
+	// tailPatience is how long the brokers may give nothing of the partition's
+	// end before the take-over begins anew. How long all of it takes has no
+	// limit: a topic that was never summed up is read from its beginning.
 	tailPatience = 30 * time.Second
 	// snapshotPatience is the same for the snapshots, which can be done without.
 	snapshotPatience = 5 * time.Second
@@ -62,7 +63,7 @@ func (o *Owner) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := o.readSnapshot(ctx)
+	from, err := o.readSnapshot(ctx, ours)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (o *Owner) resume(ctx context.Context) error {
 		if key == "" {
 			return nil
 		}
-		if have := o.Mark(key); mark.ID > have.ID {
+		if have := o.Mark(key); !have.Known() || mark.ID > have.ID {
 			*have = mark
 		}
 		return nil
@@ -91,10 +92,20 @@ func (o *Owner) resume(ctx context.Context) error {
 
 // readSnapshot takes over the newest snapshot's marks and returns the offset
 // from which the partition itself has to be read: 0 where there is none.
-func (o *Owner) readSnapshot(ctx context.Context) (from int64, err error) {
+func (o *Owner) readSnapshot(ctx context.Context, ours producer) (from int64, err error) {
 	end, err := o.offset(ctx, o.options.Snapshots, latest, kmsgReadCommitted)
 	if err != nil {
 		return 0, err
+	}
+	whole, err := o.offset(ctx, o.options.Snapshots, latest, kmsgReadUncommitted)
+	if err != nil {
+		return 0, err
+	}
+	if end < whole && o.options.Transactional {
+		// It need not be waited for, but no snapshot behind it would be seen.
+		if err := o.endHanging(ctx, o.options.Snapshots, ours); err != nil {
+			o.options.Log.Warn("a transaction is open among the snapshots: "+err.Error(), "topic", o.options.Snapshots, "partition", o.options.Partition)
+		}
 	}
 	start, err := o.offset(ctx, o.options.Snapshots, earliest, kmsgReadUncommitted)
 	if err != nil {
@@ -140,7 +151,7 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 	}
 	s := snapshot{Offset: o.next, Partitions: o.options.Partitions, Marks: make(map[string]Mark, len(o.marks))}
 	for key, mark := range o.marks {
-		if mark.ID != 0 {
+		if mark.Known() {
 			s.Marks[key] = *mark
 		}
 	}
@@ -167,10 +178,13 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 var errEndUnread = errors.New("the brokers did not give the partition up to its end")
 
 // read calls each with every committed record of our partition of topic, from
-// an offset to an end at which something, if only a marker, is known to be.
+// an offset to an end at which something, if only a marker, is known to be. It
+// gives up when nothing came for as long as patience.
 func (o *Owner) read(ctx context.Context, topic string, from, end int64, patience time.Duration, each func(*kgo.Record) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errEndUnread)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(patience, func() { cancel(errEndUnread) })
+	defer silence.Stop()
 	at := map[string]map[int32]kgo.Offset{topic: {o.options.Partition: kgo.NewOffset().At(from)}}
 	o.client.AddConsumePartitions(at)
 	defer o.client.RemoveConsumePartitions(map[string][]int32{topic: {o.options.Partition}})
@@ -182,6 +196,7 @@ func (o *Owner) read(ctx context.Context, topic string, from, end int64, patienc
 		if err := fetched.Err(); err != nil {
 			return fmt.Errorf("read %s from offset %d to %d: %w", topic, from, end, err)
 		}
+		silence.Reset(patience)
 		var failed error
 		fetched.EachRecord(func(r *kgo.Record) {
 			next = max(next, r.Offset+1)
@@ -221,13 +236,12 @@ func (o *Owner) offset(ctx context.Context, topic string, which int64, isolation
 	if err != nil {
 		return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
 	}
-	for _, t := range answer.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
-			}
-			return p.Offset, nil
-		}
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("ask for an offset of %s: no answer for partition %d", topic, o.options.Partition)
 	}
-	return 0, fmt.Errorf("ask for an offset of %s: no answer for partition %d", topic, o.options.Partition)
+	got := &answer.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+		return 0, fmt.Errorf("ask for an offset of %s: %w", topic, err)
+	}
+	return got.Offset, nil
 }
