@@ -33,8 +33,8 @@ build: ## build the commands into bin/
 test: ## run all tests (under 5 minutes on 2 cores, no Docker)
 	go test ./...
 
-race: ## run the tests of the concurrent packages under the race detector
-	CGO_ENABLED=1 go test -race $(CONCURRENT)
+race: ## run the tests of the concurrent packages under the race detector, without the longest
+	CGO_ENABLED=1 go test -race -short -timeout 20m $(CONCURRENT)
 
 fuzz: ## fuzz each fuzz target for FUZZTIME
 	scripts/fuzz.sh $(FUZZTIME)

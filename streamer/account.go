@@ -110,8 +110,8 @@ func (p *partition) produce(ctx context.Context, owner *kafka.Owner, l *lane, t 
 
 // prepare asks the registry for subject's schema id until it answers.
 func (p *partition) prepare(ctx context.Context, subject string) error {
-	p.registryAway.Store(true)
-	defer p.registryAway.Store(false)
+	p.registryAway.Add(1)
+	defer p.registryAway.Add(-1)
 	return retry(ctx, p.log, registryRetry, func() error { return p.encoder.Prepare(ctx, subject) })
 }
 

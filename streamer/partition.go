@@ -65,7 +65,7 @@ type shared struct {
 
 	draining     atomic.Bool  // the streamer stops
 	held         atomic.Int64 // trades held back in all lanes
-	registryAway atomic.Bool  // a partition waits for the schema registry
+	registryAway atomic.Int64 // partitions that wait for the schema registry
 }
 
 // counts are what became of the trades that a partition took, from the streams

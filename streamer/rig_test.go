@@ -85,6 +85,15 @@ type options struct {
 	registry func(*http.Server) // with a TLSConfig it serves TLS
 }
 
+// long leaves out what takes a minute and more under the race detector, which
+// runs with -short; shorter tests take the same ways through the code.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: hours of virtual time, or many trades")
+	}
+}
+
 // world builds a rig inside the current bubble; the streamer is started by start.
 func world(t *testing.T, o options) *rig {
 	t.Helper()

@@ -88,7 +88,11 @@ func TestRefusedSessions(t *testing.T) {
 
 // Trouble of every kind at random times, with rotations between and across it.
 func TestTroubleAroundRotations(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

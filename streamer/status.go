@@ -107,7 +107,7 @@ func (s *status) ready() string {
 		return "starting"
 	case !p.feed.Connected():
 		return "no session with the exchange"
-	case p.registryAway.Load():
+	case p.registryAway.Load() > 0:
 		return "waiting for the schema registry"
 	}
 	standby := true
