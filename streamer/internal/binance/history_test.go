@@ -160,11 +160,14 @@ func TestHistoryBudget(t *testing.T) {
 				if spent < low || spent > high || refusals.Load() != 0 {
 					t.Errorf("%v weight a minute, want %v to %v; %d refusals", spent, low, high, refusals.Load())
 				}
+				if most := s.MostRESTWeight(); float64(most) > budget*float64(limit) {
+					t.Errorf("%d weight in one minute, the share is %v", most, budget*float64(limit))
+				}
 			})
 		})
 	}
-	f("the usual limit", 6000, false, 0.5, 2900, 3100)
-	f("the limit of the exchange", 1200, true, 0.5, 570, 620)
+	f("the usual limit", 6000, false, 0.5, 2650, 3000)
+	f("the limit of the exchange", 1200, true, 0.5, 530, 600)
 	// A limit that is lower than thought shows in the answers, late for some;
 	// the server's own count stops us below it all the same.
 	f("the whole limit", 6000, true, 1, 5000, 6000)

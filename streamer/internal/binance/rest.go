@@ -57,7 +57,8 @@ func newREST(o HistoryOptions) *rest {
 
 // allow sets the weight that the exchange allows to one address in a minute. A
 // tenth of a minute's share may go at once, so that a short gap is repaired
-// without waiting.
+// without waiting; the rest is spread over the minute, so that no minute sees
+// more than the share.
 func (r *rest) allow(limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,8 +70,9 @@ func (r *rest) allow(limit int) {
 	}
 	r.limit = limit
 	perMinute := r.share * float64(limit)
-	r.limiter.SetLimit(rate.Limit(perMinute / 60))
-	r.limiter.SetBurst(max(int(perMinute/10), tradesWeight))
+	burst := max(perMinute/10, tradesWeight)
+	r.limiter.SetLimit(rate.Limit(max(perMinute-burst, perMinute/2) / 60))
+	r.limiter.SetBurst(int(burst))
 }
 
 // refused is an answer other than 200.
