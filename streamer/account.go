@@ -163,7 +163,7 @@ func (p *partition) look(ctx context.Context) {
 		missing += l.tracker.Missing()
 		p.request(ctx, l)
 		if opened := l.openedAt.Load(); opened != l.opened {
-			l.opened = opened
+			l.opened, l.rhythm.opened = opened, opened/1000
 			p.probeSoon(l)
 		}
 		if !l.repairing && p.feed.Connected() && l.rhythm.silent(now.UnixMicro()) {

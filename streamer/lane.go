@@ -111,6 +111,7 @@ const (
 // Times are Unix microseconds.
 type rhythm struct {
 	heardAt int64
+	opened  int64 // when its newest session opened: what came before is asked about apart from this
 	heards  int   // trades heard, up to rhythmKnown
 	pause   int64 // usual time between two trades
 	lookAt  int64 // not before this, once it was looked into; 0: never was
@@ -128,7 +129,7 @@ func (r *rhythm) heard(at int64) {
 // silent tells whether the stream should be looked into, and if so not again
 // for as long as it has been silent already.
 func (r *rhythm) silent(now int64) bool {
-	silence, limit := now-r.heardAt, max(silentLeast.Microseconds(), silentFactor*r.pause)
+	silence, limit := now-max(r.heardAt, r.opened), max(silentLeast.Microseconds(), silentFactor*r.pause)
 	if r.heards < rhythmKnown {
 		limit = max(limit, silentAgainMost.Microseconds())
 	}

@@ -174,6 +174,7 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 	p.probing = p.probing[:0]
 	for _, l := range p.lanes {
 		l.account = account{mark: owner.Mark(l.symbol), opened: l.openedAt.Load()}
+		l.rhythm.opened = l.opened / 1000
 		if l.mark.ID != 0 {
 			l.tracker.Resume(l.mark.ID)
 			l.settledAt = l.mark.TradedAt
