@@ -98,6 +98,7 @@ func (p *partition) produce(ctx context.Context, owner *kafka.Owner, l *lane, t 
 		if errors.Is(err, record.ErrRefused) {
 			rejectTrade(p.quarantine, t, err)
 			l.metrics.lost.Inc()
+			p.counts.failed++
 			owner.Return(r)
 			return nil
 		}
