@@ -227,7 +227,11 @@ func TestRESTWeight(t *testing.T) {
 		time.Sleep(42 * time.Second)
 		f("/api/v3/ping", 1)
 		time.Sleep(time.Second) // as Retry-After says
+		most := used
 		used = 0
 		f("/api/v3/historicalTrades?symbol=BTCUSDT", 25)
+		if got := s.MostRESTWeight(); got != most || got <= 75 {
+			t.Errorf("the most in a minute is %d, want %d, of the first", got, most)
+		}
 	})
 }

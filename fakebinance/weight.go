@@ -13,6 +13,7 @@ type weight struct {
 	mu     sync.Mutex
 	minute int64
 	used   int
+	most   int // in one minute, so far
 }
 
 // spend adds cost and returns what is used now. ok is false when it is above
@@ -25,6 +26,15 @@ func (w *weight) spend(cost int) (used int, wait time.Duration, ok bool) {
 		w.minute, w.used = minute, 0
 	}
 	w.used += cost
+	w.most = max(w.most, w.used)
 	next := time.Unix((w.minute+1)*60, 0)
 	return w.used, next.Sub(now), w.used <= w.limit
+}
+
+// MostRESTWeight is the most request weight that was asked for within one minute
+// of the clock so far, refused requests included.
+func (s *Server) MostRESTWeight() int {
+	s.weight.mu.Lock()
+	defer s.weight.mu.Unlock()
+	return s.weight.most
 }

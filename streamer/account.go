@@ -98,6 +98,7 @@ func (p *partition) produce(ctx context.Context, owner *kafka.Owner, l *lane, t 
 		if errors.Is(err, record.ErrRefused) {
 			rejectTrade(p.quarantine, t, err)
 			l.metrics.lost.Inc()
+			p.counts.failed++
 			owner.Return(r)
 			return nil
 		}
@@ -163,7 +164,7 @@ func (p *partition) look(ctx context.Context) {
 		missing += l.tracker.Missing()
 		p.request(ctx, l)
 		if opened := l.openedAt.Load(); opened != l.opened {
-			l.opened = opened
+			l.opened, l.rhythm.since = opened, opened/1000
 			p.probeSoon(l)
 		}
 		if !l.repairing && p.feed.Connected() && l.rhythm.silent(now.UnixMicro()) {

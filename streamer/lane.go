@@ -111,6 +111,7 @@ const (
 // Times are Unix microseconds.
 type rhythm struct {
 	heardAt int64
+	since   int64 // from when on its silence counts: what came before, on another session or to another owner, is asked about apart from this
 	heards  int   // trades heard, up to rhythmKnown
 	pause   int64 // usual time between two trades
 	lookAt  int64 // not before this, once it was looked into; 0: never was
@@ -128,11 +129,12 @@ func (r *rhythm) heard(at int64) {
 // silent tells whether the stream should be looked into, and if so not again
 // for as long as it has been silent already.
 func (r *rhythm) silent(now int64) bool {
-	silence, limit := now-r.heardAt, max(silentLeast.Microseconds(), silentFactor*r.pause)
+	from := max(r.heardAt, r.since)
+	silence, limit := now-from, max(silentLeast.Microseconds(), silentFactor*r.pause)
 	if r.heards < rhythmKnown {
 		limit = max(limit, silentAgainMost.Microseconds())
 	}
-	if r.heardAt == 0 || now < r.lookAt || silence < limit {
+	if from == 0 || now < r.lookAt || silence < limit {
 		return false
 	}
 	r.lookAt = now + min(silence, silentAgainMost.Microseconds())

@@ -45,6 +45,14 @@ func TestRhythm(t *testing.T) {
 		t.Errorf("a silent stream was looked into %d times in six hours", looks)
 	}
 
+	// A new session ends a silence: whatever was traded meanwhile says nothing
+	// about it.
+	r.heard(at + 1e6)
+	if r.since = at + 8*3600*1e6; r.silent(r.since+silentLeast.Microseconds()/2) || !r.silent(r.since+2*silentLeast.Microseconds()) {
+		t.Error("the silence does not begin with the session")
+	}
+	r = rhythm{}
+
 	jitter := rand.New(rand.NewPCG(7, 7))
 	for range 100_000 { // a day at a trade a second
 		next := at + int64(jitter.ExpFloat64()*1e6)

@@ -88,7 +88,7 @@ func newMetrics() *metrics {
 		frameKinds:    counters("streamer_frames_total", "Frames read, by what they were: trade, control or rejected.", "kind"),
 		tradeOutcomes: counters("streamer_trades_total", "Trades decoded or fetched, by what became of them: admitted, duplicate, or deferred (not kept, to be fetched).", "outcome"),
 		produced:      counter("kafka_messages_produced_total", "Records visible in Kafka."),
-		failed:        counter("kafka_produce_errors_total", "Records given up with their transaction; the next owner of the partition fetches their trades again."),
+		failed:        counter("kafka_produce_errors_total", "Trades that were admitted and given up, with their transaction or while they were held; the next owner of the partition fetches them again. Also those in quarantine."),
 		retried:       counter("kafka_produce_retries_total", "Produce requests that got no answer and were sent again."),
 		duration:      histogram("kafka_produce_duration_seconds", "From produced to visible.", []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}),
 		evictions:     counter("serializer_cache_evictions_total", "Serializers that had to leave the cache."),
@@ -171,6 +171,7 @@ func (m *metrics) trades(total counts, told *counts) {
 			m.tradeOutcomes.WithLabelValues(each.outcome).Add(float64(each.now - each.told))
 		}
 	}
+	m.produced.Add(float64(total.visible - told.visible))
 	m.failed.Add(float64(total.failed - told.failed))
 	*told = total
 }

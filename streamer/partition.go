@@ -70,9 +70,9 @@ type shared struct {
 
 // counts are what became of the trades that a partition took, from the streams
 // or from the history: admitted, or a duplicate, or deferred (not kept, still
-// missing, to come again from the history). Of those admitted, all but failed
-// are in Kafka or on their way.
-type counts struct{ admitted, duplicates, deferred, failed int64 }
+// missing, to come again from the history). Of those admitted, all that are not
+// visible in Kafka, or failed, are on their way: held, or in flight.
+type counts struct{ admitted, duplicates, deferred, visible, failed int64 }
 
 // own carries trades until ctx ends, which is when the partition is given to
 // somebody else, or the streamer stops. Then what has come so far is made
@@ -196,7 +196,7 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 			l.settledAt = l.mark.TradedAt
 			// The exchange may have traded on while nobody listened.
 			p.probeSoon(l)
-			l.rhythm.heardAt = time.Now().UnixMicro() // so that silence is counted from here
+			l.rhythm.since = time.Now().UnixMicro()
 		}
 	}
 	p.owner.Store(owner)
@@ -204,8 +204,9 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 
 // abandon ends what an ownership has begun.
 func (p *partition) abandon() {
-	owner := p.owner.Swap(nil)
-	p.counts.failed += owner.InFlight()
+	p.owner.Store(nil)
+	// Whatever was on its way, in Kafka's hands or held back, is given up.
+	p.counts.failed = p.counts.admitted - p.counts.visible
 	p.publish()
 	for _, l := range p.lanes {
 		p.held.Add(-int64(len(l.held)))
@@ -292,7 +293,8 @@ func (p *partition) commit(ctx context.Context, owner *kafka.Owner) error {
 	for i := range settled {
 		p.metrics.visible(&settled[i], at)
 	}
-	p.metrics.produced.Add(float64(len(settled)))
+	p.counts.visible += int64(len(settled))
+	p.metrics.trades(p.counts, &p.told)
 	for _, l := range p.lanes {
 		if l.mark.ID != l.ackedID.Load() {
 			l.ackedID.Store(l.mark.ID)

@@ -22,10 +22,10 @@ func TestEveryTradeArrives(t *testing.T) {
 		r := world(t, options{})
 		r.start()
 		time.Sleep(5 * time.Minute)
-		r.finish(10 * time.Second)
 		if r.metric("binance_reconnects_total") != 0 {
 			t.Error("a session ended on a quiet wire")
 		}
+		r.finish(10 * time.Second)
 	})
 }
 

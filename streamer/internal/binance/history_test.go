@@ -160,11 +160,14 @@ func TestHistoryBudget(t *testing.T) {
 				if spent < low || spent > high || refusals.Load() != 0 {
 					t.Errorf("%v weight a minute, want %v to %v; %d refusals", spent, low, high, refusals.Load())
 				}
+				if most := s.MostRESTWeight(); float64(most) > budget*float64(limit) {
+					t.Errorf("%d weight in one minute, the share is %v", most, budget*float64(limit))
+				}
 			})
 		})
 	}
-	f("the usual limit", 6000, false, 0.5, 2900, 3100)
-	f("the limit of the exchange", 1200, true, 0.5, 570, 620)
+	f("the usual limit", 6000, false, 0.5, 2650, 3000)
+	f("the limit of the exchange", 1200, true, 0.5, 530, 600)
 	// A limit that is lower than thought shows in the answers, late for some;
 	// the server's own count stops us below it all the same.
 	f("the whole limit", 6000, true, 1, 5000, 6000)
@@ -194,6 +197,42 @@ func TestHistoryObeysRetryAfter(t *testing.T) {
 		}
 		if len(asked) != 2 || asked[1] < 90*time.Second {
 			t.Errorf("asked at %v", asked)
+		}
+	})
+}
+
+// The first answer may say that more is used than the usual limit, and that the
+// limit is another: then nothing has to wait.
+func TestHistoryLearnsTheLimitBeforeItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1, nil)
+		listener, err := b.network.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-MBX-USED-WEIGHT-1M", "5990")
+			if strings.Contains(r.URL.Path, "exchangeInfo") {
+				fmt.Fprint(w, `{"rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":100000}],"symbols":[]}`)
+			} else {
+				fmt.Fprint(w, "[]")
+			}
+		})}
+		var served sync.WaitGroup
+		served.Go(func() { _ = server.Serve(listener) })
+		transport := &http.Transport{DialContext: b.network.Dial}
+		b.closings = append(b.closings, func() { server.Close(); served.Wait() }, transport.CloseIdleConnections)
+		h := NewHistory(HistoryOptions{URL: "http://" + listener.Addr().String(), Symbols: benchSymbols, Budget: 0.5,
+			Client: &http.Client{Transport: transport}, Log: slog.New(slog.DiscardHandler)})
+		began := time.Now()
+		if err := h.CheckSymbols(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Trades(t.Context(), 0, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it waited %v", took)
 		}
 	})
 }

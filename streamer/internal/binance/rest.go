@@ -44,7 +44,10 @@ type rest struct {
 
 	mu     sync.Mutex // never held while waiting
 	limit  int        // of the address, in a minute
-	resume time.Time  // no request before it
+	used   int        // of it, by us and by others behind the same address, as the newest answer says
+	until  time.Time  // when that minute is over
+	said   time.Time  // the minute in which it was said that little is left
+	resume time.Time  // no request before it, says a refusal
 	jitter *rand.Rand
 }
 
@@ -57,7 +60,8 @@ func newREST(o HistoryOptions) *rest {
 
 // allow sets the weight that the exchange allows to one address in a minute. A
 // tenth of a minute's share may go at once, so that a short gap is repaired
-// without waiting.
+// without waiting; the rest is spread over the minute, so that no minute sees
+// more than the share.
 func (r *rest) allow(limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,8 +73,9 @@ func (r *rest) allow(limit int) {
 	}
 	r.limit = limit
 	perMinute := r.share * float64(limit)
-	r.limiter.SetLimit(rate.Limit(perMinute / 60))
-	r.limiter.SetBurst(max(int(perMinute/10), tradesWeight))
+	burst := max(perMinute/10, tradesWeight)
+	r.limiter.SetLimit(rate.Limit(max(perMinute-burst, perMinute/2) / 60))
+	r.limiter.SetBurst(int(burst))
 }
 
 // refused is an answer other than 200.
@@ -123,9 +128,7 @@ func (r *rest) spend(ctx context.Context, weight int) error {
 		return err
 	}
 	for {
-		r.mu.Lock()
-		wait := time.Until(r.resume)
-		r.mu.Unlock()
+		wait := r.wait()
 		if wait <= 0 {
 			return ctx.Err()
 		}
@@ -139,22 +142,33 @@ func (r *rest) spend(ctx context.Context, weight int) error {
 	}
 }
 
-// spent reads how much of the address's weight is used in this minute, by us
-// and by others behind the same address, and stops spending for the rest of the
-// minute when it comes near the limit: going on would end in a ban for all.
+// wait is how long nothing may be asked: as a refusal demands, or until the
+// minute is over when the address's weight is nearly used up, by us or by
+// others; going on would end in a ban for all. What is nearly depends on the
+// limit, which the answer that says what is used may have brought too.
+func (r *rest) wait() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := time.Until(r.resume)
+	if left := time.Until(r.until); left > 0 && r.used >= r.limit-min(weightReserve, r.limit/10) {
+		if r.said != r.until {
+			r.said = r.until
+			r.log.Warn("the exchange's request weight is nearly used up", "used", r.used, "limit", r.limit, "until", r.until.UTC())
+		}
+		wait = max(wait, left)
+	}
+	return wait
+}
+
+// spent reads how much of the address's weight is used in this minute.
 func (r *rest) spent(header http.Header) {
 	used, err := strconv.Atoi(header.Get(weightHeader))
 	if err != nil {
 		return
 	}
-	now := time.Now()
 	r.mu.Lock()
-	limit := r.limit
-	near := used >= limit-min(weightReserve, limit/10) && r.pauseUntil(now.Truncate(time.Minute).Add(time.Minute))
-	r.mu.Unlock()
-	if near {
-		r.log.Warn("the exchange's request weight is nearly used up", "used", used, "limit", limit)
-	}
+	defer r.mu.Unlock()
+	r.used, r.until = used, time.Now().Truncate(time.Minute).Add(time.Minute)
 }
 
 // obey has every request wait as long as a refusal demands: going on after
@@ -163,18 +177,10 @@ func (r *rest) obey(no *refused) {
 	if no.RetryAfter > 0 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.pauseUntil(time.Now().Add(no.RetryAfter))
+		if at := time.Now().Add(no.RetryAfter); at.After(r.resume) {
+			r.resume = at
+		}
 	}
-}
-
-// pauseUntil puts requests off, and tells whether they were not before. The
-// caller holds mu.
-func (r *rest) pauseUntil(at time.Time) bool {
-	if !at.After(r.resume) {
-		return false
-	}
-	r.resume = at
-	return true
 }
 
 // Delay is how long to wait before the next request after failures in a row of
