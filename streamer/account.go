@@ -22,6 +22,9 @@ const (
 	quietAfter = 2 * time.Second
 	// registryRetry is the pause between calls to a registry that does not answer.
 	registryRetry = 2 * time.Second
+	// orientAgain is the time between two questions where the account of a symbol
+	// begins that was never traded.
+	orientAgain = 10 * time.Minute
 	// deadAfter is how old a trade must be that a silent stream did not
 	// deliver, for the stream to be called dead: younger ones may be on their
 	// way.
@@ -159,6 +162,7 @@ func (p *partition) look(ctx context.Context) {
 	var missing int64
 	for _, l := range p.lanes {
 		if !l.tracker.Started() {
+			p.orientSoon(ctx, l, now)
 			continue
 		}
 		missing += l.tracker.Missing()
@@ -186,6 +190,36 @@ func (p *partition) look(ctx context.Context) {
 	p.probing = waiting
 }
 
+// orientSoon has the exchange asked where the account of a lane begins of which
+// neither Kafka nor the stream has a trade: without that, trades made while the
+// session is away would not be known to be missing.
+func (p *partition) orientSoon(ctx context.Context, l *lane, now time.Time) {
+	switch opened := l.openedAt.Load(); {
+	case opened == 0 || l.repairing || l.before.Load() != nil:
+	case l.orient.IsZero():
+		l.orient = time.Unix(0, opened).Add(quietAfter)
+	case now.After(l.orient):
+		l.orient = now.Add(orientAgain)
+		p.ask(ctx, l, ask{newest: true, probe: true})
+	}
+}
+
+// oriented takes the exchange's newest trade of a lane. It is where the account
+// begins, or the trade before that, unless the stream has said so meanwhile.
+func (p *partition) oriented(l *lane, a answer) {
+	if len(a.trades) == 0 || l.tracker.Started() {
+		return
+	}
+	t := &a.trades[0]
+	before := &kafka.Mark{ID: t.ID, TradedAt: t.TradedAt}
+	if t.TradedAt >= l.opened/1000 {
+		before.ID-- // made since we listen: it is owed
+	}
+	if l.before.CompareAndSwap(nil, before) {
+		p.resume(l, before)
+	}
+}
+
 // probeSoon has the lane asked about if its stream shows nothing by itself.
 func (p *partition) probeSoon(l *lane) {
 	if l.probeAt.IsZero() {
@@ -205,6 +239,10 @@ func (p *partition) askBeyond(ctx context.Context, l *lane, silent bool) bool {
 func (p *partition) repaired(ctx context.Context, owner *kafka.Owner, a answer) error {
 	l := p.all[a.slot]
 	l.repairing = false
+	if a.newest {
+		p.oriented(l, a)
+		return nil
+	}
 	if a.silent {
 		p.heardOf(l, a)
 	}

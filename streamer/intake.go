@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"steadfeed/streamer/internal/binance"
+	"steadfeed/streamer/internal/kafka"
 )
 
 // tickEvery is how often the intake shows that it is alive when nothing comes.
@@ -67,12 +68,16 @@ func (n *intake) batch(ctx context.Context, b *binance.Batch) error {
 		n.lanes[slot].openedAt.Store(now.UnixNano())
 	}
 	for i := range b.Trades {
-		l := n.lanes[b.Trades[i].Slot]
+		t := &b.Trades[i]
+		l := n.lanes[t.Slot]
 		if l.received == 0 {
 			n.touched = append(n.touched, l)
+			if l.before.Load() == nil {
+				l.before.CompareAndSwap(nil, &kafka.Mark{ID: t.ID - 1, TradedAt: t.TradedAt})
+			}
 		}
 		l.received++
-		l.newest = max(l.newest, b.Trades[i].ID)
+		l.newest = max(l.newest, t.ID)
 	}
 	for _, l := range n.touched {
 		l.metrics.received.Add(float64(l.received))

@@ -27,6 +27,9 @@ type lane struct {
 
 	// ackedID is the highest id that is visible in Kafka because of us.
 	ackedID atomic.Int64
+	// before is the trade before the first one that this process owes: its
+	// account begins there, until Kafka has a trade of it. nil: not known yet.
+	before atomic.Pointer[kafka.Mark]
 
 	account // the partition's goroutine owns it, while the partition is ours
 }
@@ -45,6 +48,7 @@ type account struct {
 	opened  int64     // the session of which it is known whether the stream delivers
 	probeAt time.Time // when to ask about a stream that is quiet on a new session; zero: not at all
 	probeID int64     // the id that was expected when the session opened
+	orient  time.Time // when to ask where the account begins; see orientSoon
 	rhythm  rhythm
 
 	admitted int64

@@ -116,3 +116,17 @@ func TestCatchUp(t *testing.T) {
 	f("Kafka", kafka, 400, quiet, 5*time.Minute, 5*time.Minute)
 	f("Kafka", kafka, 400, quiet, time.Hour, 5*time.Minute)
 }
+
+// Kafka is away before it has a single trade of the quiet symbols: what they
+// owe begins with what came on the stream.
+func TestFirstTradesInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{rate: 0.02, symbols: pairs(40), config: func(c *Config) { c.HeartbeatInterval = 2 * time.Second }})
+		r.start()
+		time.Sleep(5 * time.Second)
+		r.takeAway(brokerAddr)
+		time.Sleep(20 * time.Minute)
+		r.bringBack(brokerAddr)
+		r.finish(5 * time.Minute)
+	})
+}

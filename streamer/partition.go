@@ -191,15 +191,23 @@ func (p *partition) begin(ctx context.Context, owner *kafka.Owner) {
 	p.probing = p.probing[:0]
 	for _, l := range p.lanes {
 		l.account = account{mark: owner.Mark(l.symbol), opened: l.openedAt.Load()}
-		if l.mark.Known() {
-			l.tracker.Resume(l.mark.ID)
-			l.settledAt = l.mark.TradedAt
-			// The exchange may have traded on while nobody listened.
-			p.probeSoon(l)
-			l.rhythm.since = time.Now().UnixMicro()
+		switch before := l.before.Load(); {
+		case l.mark.Known():
+			p.resume(l, l.mark)
+		case before != nil:
+			p.resume(l, before)
 		}
 	}
 	p.owner.Store(owner)
+}
+
+// resume begins the account of a lane after a trade. The exchange may have
+// traded on while nobody listened.
+func (p *partition) resume(l *lane, after *kafka.Mark) {
+	l.tracker.Resume(after.ID)
+	l.settledAt = after.TradedAt
+	l.rhythm.since = time.Now().UnixMicro()
+	p.probeSoon(l)
 }
 
 // abandon ends what an ownership has begun.

@@ -39,6 +39,7 @@ type ask struct {
 	maxAge  time.Duration
 	probe   bool // it is not known whether there are any
 	silent  bool // a probe because the stream is silent
+	newest  bool // only for the newest trade of all
 }
 
 // answer is what the history has of a gap: some first part of it, in order,
@@ -120,6 +121,9 @@ func (r *repairs) next(ctx context.Context) (a ask, ok bool) {
 // is false when ctx ended before.
 func (r *repairs) fetch(ctx context.Context, a ask) (got answer, ok bool) {
 	got = answer{ask: a}
+	if a.newest {
+		return r.newest(ctx, got)
+	}
 	if got.left, ok = r.tooOld(ctx, a); !ok {
 		return answer{}, false
 	}
@@ -168,6 +172,27 @@ func (r *repairs) fetch(ctx context.Context, a ask) (got answer, ok bool) {
 			got.trades = trades
 			return got, true
 		}
+		if !sleep(ctx, wait) {
+			return answer{}, false
+		}
+	}
+}
+
+// newest asks for the exchange's newest trade until it is known.
+func (r *repairs) newest(ctx context.Context, got answer) (answer, bool) {
+	for failures := 0; ; failures++ {
+		t, found, err := r.history.Newest(ctx, got.slot)
+		switch {
+		case ctx.Err() != nil:
+			return answer{}, false
+		case err == nil && found:
+			got.trades = []binance.Trade{t}
+			return got, true
+		case err == nil:
+			return got, true
+		}
+		wait := r.history.Delay(failures, err)
+		r.log.Warn(err.Error(), "retry_in", wait)
 		if !sleep(ctx, wait) {
 			return answer{}, false
 		}
