@@ -204,17 +204,13 @@ func (p *partition) orientSoon(ctx context.Context, l *lane, now time.Time) {
 	}
 }
 
-// oriented takes the exchange's newest trade of a lane. It is where the account
-// begins, or the trade before that, unless the stream has said so meanwhile.
+// oriented takes the exchange's newest trade of a lane: its account begins after
+// it, unless the stream has said meanwhile where.
 func (p *partition) oriented(l *lane, a answer) {
 	if len(a.trades) == 0 || l.tracker.Started() {
 		return
 	}
-	t := &a.trades[0]
-	before := &kafka.Mark{ID: t.ID, TradedAt: t.TradedAt}
-	if t.TradedAt >= l.opened/1000 {
-		before.ID-- // made since we listen: it is owed
-	}
+	before := &kafka.Mark{ID: a.trades[0].ID, TradedAt: a.trades[0].TradedAt}
 	if l.before.CompareAndSwap(nil, before) {
 		p.resume(l, before)
 	}

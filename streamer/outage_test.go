@@ -71,6 +71,7 @@ func TestCatchUp(t *testing.T) {
 	exchange, kafka := []string{exchangeAddr, restAddr}, []string{brokerAddr}
 	f := func(name string, away []string, symbols int, rate float64, lasts, within time.Duration) {
 		t.Run(fmt.Sprintf("%s away for %v with %d symbols", name, lasts, symbols), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const limit = 6000
 				r := world(t, options{rate: rate, symbols: pairs(symbols), config: func(c *Config) { c.HeartbeatInterval = 2 * time.Second },

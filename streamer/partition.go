@@ -23,6 +23,11 @@ const (
 	// one must leave each other time to write.
 	retakePause = 200 * time.Millisecond
 	fencedPause = time.Second
+	// commitPatience is how long a commit may take. The brokers abort a
+	// transaction after ten seconds in any case, and an owner that begins anew
+	// finds the leader and the coordinator that a dead broker's have moved to,
+	// sooner than a client that retries what it has begun.
+	commitPatience = 5 * time.Second
 )
 
 // partition carries the trades of the symbols that share a partition of the
@@ -296,6 +301,8 @@ func (p *partition) take(ctx context.Context, owner *kafka.Owner, trades []binan
 
 // commit makes visible what was produced.
 func (p *partition) commit(ctx context.Context, owner *kafka.Owner) error {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
 	settled, err := owner.Commit(ctx)
 	at := time.Now().UnixMicro()
 	for i := range settled {
@@ -327,8 +334,10 @@ func (p *partition) finish(ctx context.Context, owner *kafka.Owner, reader *read
 			}
 		}
 	}
-	if err := owner.Flush(ctx); err != nil {
-		return err
+	if p.config.Delivery == AtLeastOnce { // no transaction waits for what is in flight
+		if err := owner.Flush(ctx); err != nil {
+			return err
+		}
 	}
 	return p.commit(ctx, owner)
 }

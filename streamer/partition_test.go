@@ -247,30 +247,22 @@ func TestResumeFromMark(t *testing.T) {
 // A symbol of which neither Kafka nor the stream has a trade: the exchange says
 // where its account begins, so that what is missed from then on is known to be.
 func TestOrientation(t *testing.T) {
-	f := func(name string, since time.Duration, want ...int64) {
-		b := newBench(t)
-		l := b.lanes[0]
-		opened := time.Now().Add(-time.Minute)
-		l.openedAt.Store(opened.UnixNano())
-		l.opened = opened.UnixNano()
-		b.look(context.Background())
-		b.look(context.Background())
-		a := <-b.repairs.probes
-		if !a.newest {
-			t.Fatalf("%s: asked %+v, want for the newest trade", name, a)
-		}
-		newest := tradeOf(100)
-		newest.TradedAt = opened.Add(since).UnixMicro()
-		b.answer(t, answer{ask: a, trades: []binance.Trade{newest}})
-		b.offer(t, 103)
-		b.answer(t, answerOf(<-b.repairs.gaps, 10, 103))
-		b.commit(t)
-		if !slices.Equal(b.visible, want) {
-			t.Errorf("%s: visible are %v, want %v", name, b.visible, want)
-		}
+	b := newBench(t)
+	l := b.lanes[0]
+	l.openedAt.Store(time.Now().Add(-time.Minute).UnixNano())
+	b.look(context.Background())
+	b.look(context.Background())
+	a := <-b.repairs.probes
+	if !a.newest {
+		t.Fatalf("asked %+v, want for the newest trade", a)
 	}
-	f("traded before we listened", -time.Minute, 101, 102, 103)
-	f("traded since", time.Second, 100, 101, 102, 103)
+	b.answer(t, answer{ask: a, trades: []binance.Trade{tradeOf(100)}})
+	b.offer(t, 103)
+	b.answer(t, answerOf(<-b.repairs.gaps, 10, 103))
+	b.commit(t)
+	if want := []int64{101, 102, 103}; !slices.Equal(b.visible, want) {
+		t.Errorf("visible are %v, want %v", b.visible, want)
+	}
 }
 
 // BenchmarkPartition takes trades from the ring to visible in Kafka, with a

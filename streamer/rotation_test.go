@@ -34,6 +34,7 @@ func (r *rig) rotations(reason string, want float64) {
 
 func TestRotationForADay(t *testing.T) {
 	long(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := world(t, options{rate: 0.5, config: func(c *Config) { c.HeartbeatInterval = 2 * time.Second }})
 		r.start()
@@ -47,6 +48,7 @@ func TestRotationForADay(t *testing.T) {
 // At the busiest, with a rotation every minute.
 func TestRotationUnderLoad(t *testing.T) {
 	long(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := world(t, options{rate: 300, config: func(c *Config) { c.RotationInterval = time.Minute }})
 		r.start()

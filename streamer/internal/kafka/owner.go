@@ -67,7 +67,8 @@ type OwnerOptions struct {
 type Owner struct {
 	options OwnerOptions
 	client  *kgo.Client
-	end     context.CancelFunc                // of the life of the records
+	life    context.Context // of the records
+	end     context.CancelFunc
 	promise func(record *kgo.Record, e error) // settle, bound once: a method value costs an allocation each time
 	records sync.Pool
 	slabs   slabs
@@ -134,9 +135,8 @@ func newOwner(o OwnerOptions) (*Owner, error) {
 		return nil, err
 	}
 	owner.client, owner.promise = client, owner.settle
-	var life context.Context
-	life, owner.end = context.WithCancel(context.Background())
-	owner.records.New = func() any { return &Record{life: life} }
+	owner.life, owner.end = context.WithCancel(context.Background())
+	owner.records.New = func() any { return &Record{life: owner.life} }
 	owner.now = time.Now()
 	owner.snapshot = owner.now
 	return owner, nil
@@ -221,7 +221,7 @@ func (o *Owner) Produced() int { return o.produced }
 //
 // Without transactions it only returns what was acknowledged since.
 func (o *Owner) Commit(ctx context.Context) ([]Settled, error) {
-	if err := o.addSnapshot(ctx); err != nil {
+	if err := o.addSnapshot(); err != nil {
 		return nil, err
 	}
 	if o.open {

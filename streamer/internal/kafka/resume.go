@@ -145,7 +145,7 @@ func (o *Owner) readSnapshot(ctx context.Context, ours producer) (from int64, er
 
 // addSnapshot writes, as part of the transaction, what the partition holds
 // before it.
-func (o *Owner) addSnapshot(ctx context.Context) error {
+func (o *Owner) addSnapshot() error {
 	if !o.wrote || o.now.Sub(o.snapshot) < snapshotEvery || o.options.Transactional && !o.open {
 		return nil
 	}
@@ -161,8 +161,9 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 	}
 	o.snapshot, o.wrote = o.now, false
 	record := &kgo.Record{Topic: o.options.Snapshots, Partition: o.options.Partition, Key: []byte(o.options.Topic), Value: value}
-	o.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-		if err == nil {
+	// It does not wait: where there is no room for it, the next one will do.
+	o.client.TryProduce(o.life, record, func(_ *kgo.Record, err error) {
+		if err == nil || errors.Is(err, kgo.ErrMaxBuffered) {
 			return
 		}
 		o.mu.Lock()
@@ -171,7 +172,7 @@ func (o *Owner) addSnapshot(ctx context.Context) error {
 			o.failure = fmt.Errorf("write a snapshot to partition %d of %s: %w", o.options.Partition, o.options.Snapshots, err)
 		}
 	})
-	return ctx.Err()
+	return nil
 }
 
 // errEndUnread is why a read ended before its end.
