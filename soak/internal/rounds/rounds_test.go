@@ -37,8 +37,7 @@ func TestMain(m *testing.M) {
 
 var built string
 
-// canaryPath is a subject that is flawless while it lives and resumes nothing
-// when it starts again; built once for all tests.
+// canaryPath is a streamer that is wrong on command; built once for all tests.
 var canaryPath = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "canary-")
 	if err != nil {
@@ -109,17 +108,24 @@ func TestWhoResumesFromTheTopicIsAcquitted(t *testing.T) {
 	}
 }
 
-// The canary without a flaw resumes nothing: what was published while none ran
-// is lost, and two that run side by side write everything twice.
+// A streamer that resumes nothing loses what was published while none ran, and
+// two that do not fence one another write everything twice; the canary with
+// neither flaw is acquitted of both.
 func TestWhoResumesNothingIsConvicted(t *testing.T) {
 	t.Parallel()
 	canary, err := canaryPath()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(check string, kind string) {
+	f := func(flaw, check, kind string) {
 		t.Helper()
-		result, verdict := play(t, 1000, []string{canary}, kind)
+		result, verdict := play(t, 1000, []string{canary, flaw}, kind)
+		if check == "" {
+			if got := failed(verdict); len(got) > 0 {
+				t.Errorf("%s, %s: %v; %s", flaw, kind, got, verdict.Why)
+			}
+			return
+		}
 		// Two that write side by side may also get ahead of one another.
 		got := slices.DeleteFunc(failed(verdict), func(id string) bool { return check == "delivery.unique" && id == "delivery.ordered" })
 		if verdict.Outcome != soak.Fail || !slices.Equal(got, []string{check}) {
@@ -130,10 +136,11 @@ func TestWhoResumesNothingIsConvicted(t *testing.T) {
 			t.Errorf("the round does not show it: %+v", round)
 		}
 	}
-	f("delivery.complete", "restart")
-	f("delivery.complete", "drain")
-	f("delivery.unique", "handover")
-	f("delivery.unique", "second")
+	f("none", "", "restart")
+	f("forgets", "delivery.complete", "restart")
+	f("forgets", "delivery.complete", "drain")
+	f("both", "delivery.unique", "handover")
+	f("both", "delivery.unique", "second")
 }
 
 func TestASubjectThatNeverSettlesIsTheSubjectsFault(t *testing.T) {
