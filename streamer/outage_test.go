@@ -71,6 +71,9 @@ func TestCatchUp(t *testing.T) {
 	exchange, kafka := []string{exchangeAddr, restAddr}, []string{brokerAddr}
 	f := func(name string, away []string, symbols int, rate float64, lasts, within time.Duration) {
 		t.Run(fmt.Sprintf("%s away for %v with %d symbols", name, lasts, symbols), func(t *testing.T) {
+			if lasts > 5*time.Minute || symbols > 3 {
+				long(t)
+			}
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const limit = 6000
