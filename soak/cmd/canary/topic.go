@@ -158,9 +158,11 @@ func (t *topic) send(out trade) {
 	})
 }
 
-// replaced recognises a fence.
+// replaced recognises a fence. A commit of what the next one has aborted
+// already is told that there is no such transaction.
 func replaced(err error) error {
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidProducerIDMapping) {
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidProducerIDMapping) ||
+		errors.Is(err, kerr.InvalidTxnState) {
 		return fmt.Errorf("%w: %w", errReplaced, err)
 	}
 	return err

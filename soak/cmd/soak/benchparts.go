@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
 
 	"steadfeed/soak"
 	"steadfeed/soak/internal/testbed"
@@ -57,12 +58,17 @@ func benchExchangeCommand() *cli.Command {
 func benchBackendCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bench-backend", Usage: "the Kafka and schema registry of a benchmark", Hidden: true,
-		Action: func(_ context.Context, command *cli.Command) error {
-			backend, err := testbed.NewBackend(testbed.BackendOptions{Discard: true})
+		Action: func(ctx context.Context, command *cli.Command) error {
+			backend, err := testbed.NewBackend(testbed.BackendOptions{})
 			if err != nil {
 				return err
 			}
 			defer backend.Close()
+			ctx, cancel := context.WithCancel(ctx)
+			var forgetting errgroup.Group
+			forgetting.Go(func() error { return backend.Forget(ctx) })
+			defer forgetting.Wait()
+			defer cancel()
 			return announce(command, addresses{Brokers: strings.Join(backend.Brokers(), ","), RegistryURL: backend.RegistryURL()})
 		},
 	}

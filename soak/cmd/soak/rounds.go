@@ -145,7 +145,7 @@ func startKafka(ctx context.Context, command *cli.Command) (testbed.Kafka, error
 	image := command.String("kafka-image")
 	switch kafka := command.String("kafka"); kafka {
 	case kafkaMemory:
-		return testbed.NewMemory(io.Discard, false)
+		return testbed.NewMemory(io.Discard)
 	case kafkaContainer:
 		return testbed.StartContainers(ctx, 1, image)
 	case kafkaContainer3:

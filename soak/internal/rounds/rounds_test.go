@@ -55,7 +55,7 @@ var canaryPath = sync.OnceValues(func() (string, error) {
 // that the subject can carry, and judges them.
 func play(t *testing.T, rate float64, subject []string, kinds ...string) (Result, soak.Verdict) {
 	t.Helper()
-	kafka, err := testbed.NewMemory(io.Discard, false)
+	kafka, err := testbed.NewMemory(io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,16 @@ package testbed
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"io"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"steadfeed/streamer/schema"
 )
 
 // Registry is a schema registry in this process, on the loopback interface.
@@ -28,14 +35,11 @@ type Backend struct {
 // BackendOptions say how a Backend is to behave.
 type BackendOptions struct {
 	Log io.Writer // of the cluster's warnings; nil discards them
-	// Discard accepts records and forgets them: for benchmarks, where what
-	// counts is the client's work.
-	Discard bool
 }
 
 // NewBackend starts one broker and one registry.
 func NewBackend(options BackendOptions) (*Backend, error) {
-	memory, err := NewMemory(cmp.Or(options.Log, io.Discard), options.Discard)
+	memory, err := NewMemory(cmp.Or(options.Log, io.Discard))
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +48,34 @@ func NewBackend(options BackendOptions) (*Backend, error) {
 
 // RegistryURL is the address of the schema registry.
 func (b *Backend) RegistryURL() string { return b.registry.URL() }
+
+// trimPause is the time between two deletions of Forget: some 100 MB at the
+// fastest that a streamer was seen to write.
+const trimPause = 500 * time.Millisecond
+
+// Forget deletes what is in the trades' topic, again and again until ctx ends:
+// for benchmarks, which write faster than memory lasts and read nothing.
+func (b *Backend) Forget(ctx context.Context) error {
+	const topic = schema.Topic
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers()...))
+	if err != nil {
+		return fmt.Errorf("forget what is in %s: %w", topic, err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	for {
+		if ends, err := admin.ListCommittedOffsets(ctx, topic); err == nil && ends.Error() == nil {
+			if _, err := admin.DeleteRecords(ctx, ends.Offsets()); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("forget what is in %s: %w", topic, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(trimPause):
+		}
+	}
+}
 
 // Close stops both.
 func (b *Backend) Close() {

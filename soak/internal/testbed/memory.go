@@ -31,9 +31,8 @@ type Memory struct {
 
 var _ Kafka = (*Memory)(nil)
 
-// NewMemory starts it. log receives its warnings; discard makes it accept
-// records and forget them.
-func NewMemory(log io.Writer, discard bool) (*Memory, error) {
+// NewMemory starts it. log receives its warnings.
+func NewMemory(log io.Writer) (*Memory, error) {
 	m := &Memory{door: &door{}}
 	settings := []kfake.Opt{
 		kfake.NumBrokers(1),
@@ -42,9 +41,6 @@ func NewMemory(log io.Writer, discard bool) (*Memory, error) {
 		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(segmentBytes)}),
 		kfake.WithLogger(kfake.BasicLogger(log, kfake.LogLevelWarn)),
 		kfake.ListenFn(m.door.listen),
-	}
-	if discard {
-		settings = append(settings, kfake.BlackholeProduce())
 	}
 	cluster, err := kfake.NewCluster(settings...)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // TestMemoryGoesAwayAndComesBack: connections are cut and refused while the
 // broker is away, and what it holds is there again afterwards.
 func TestMemoryGoesAwayAndComesBack(t *testing.T) {
-	kafka, err := NewMemory(io.Discard, false)
+	kafka, err := NewMemory(io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestMemoryGoesAwayAndComesBack(t *testing.T) {
 }
 
 func TestMemoryClosesWhileAway(t *testing.T) {
-	kafka, err := NewMemory(io.Discard, false)
+	kafka, err := NewMemory(io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
