@@ -318,10 +318,11 @@ func (p *parts) prepareTopic(ctx context.Context, s *status, admin *kafka.Admin,
 	c := p.config
 	s.waitFor("Kafka at " + fmt.Sprint(c.KafkaBrokers))
 	ensure := func(topic string, want int, configs map[string]*string) (have int32, err error) {
-		return have, retry(ctx, c.Log, startRetry, func() (err error) {
+		err = retry(ctx, c.Log, startRetry, func() (err error) {
 			have, err = admin.EnsureTopic(ctx, topic, want, c.ReplicationFactor, configs)
 			return p.connection.Security.Explain(err)
 		})
+		return have, err
 	}
 	if partitions, err = ensure(l.topic, c.Partitions, nil); err != nil {
 		return 0, err
