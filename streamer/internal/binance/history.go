@@ -68,10 +68,6 @@ type exchange struct {
 		Num      int    `json:"intervalNum"`
 		Limit    int    `json:"limit"`
 	} `json:"rateLimits"`
-	Symbols []struct {
-		Symbol string `json:"symbol"`
-		Status string `json:"status"`
-	} `json:"symbols"`
 }
 
 // describe asks exchangeInfo, and takes the weight limit that it names.
@@ -111,22 +107,6 @@ func (h *History) CheckSymbols(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%s: %w (%s)", strings.Join(unknown, ", "), ErrNotListed, h.base)
-}
-
-// Status asks what the exchange does with the symbol in slot: TRADING, HALT,
-// BREAK, END_OF_DAY, CANCEL_ONLY (Binance: enums.md). It tries once.
-func (h *History) Status(ctx context.Context, slot int) (string, error) {
-	symbol := h.symbols[slot]
-	e, err := h.describe(ctx, url.Values{"symbol": {symbol}})
-	if err != nil {
-		return "", fmt.Errorf("ask for the status of %s: %w", symbol, err)
-	}
-	for _, each := range e.Symbols {
-		if each.Symbol == symbol {
-			return each.Status, nil
-		}
-	}
-	return "", fmt.Errorf("ask for the status of %s: the answer does not have it", symbol)
 }
 
 // historyRow is a row of historicalTrades. Its time is that of the trade; an

@@ -35,9 +35,6 @@ func TestHistory(t *testing.T) {
 		if id, ok, err := b.history.FirstSince(t.Context(), 1, time.Now().Add(time.Hour)); err != nil || ok {
 			t.Errorf("the first in an hour is %d, %v, %v", id, ok, err)
 		}
-		if status, err := b.history.Status(t.Context(), 2); err != nil || status != "TRADING" {
-			t.Errorf("the status is %q, %v", status, err)
-		}
 		if err := b.history.CheckSymbols(t.Context()); err != nil {
 			t.Errorf("check symbols: %v", err)
 		}
