@@ -40,6 +40,7 @@ var rules = []rule{
 	{"fakebinance/memnet", nil, "the network in memory stands alone"},
 	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
+	{"soak/cmd/registry", nil, "it serves the library's fake and nothing else"},
 	{"soak/cmd/soak", []string{"soak/...", "reports"}, "only the command knows the report"},
 	{"soak/internal/runner", []string{"soak", "soak/internal/...", "fakebinance"}, "the judge shares nothing with the judged"},
 	{"soak/internal/rounds", []string{"soak", "soak/internal/...", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
@@ -50,7 +51,7 @@ var rules = []rule{
 	{"soak/internal/...", []string{"soak"}, "evidence in, judgement out"},
 	{"soak", nil, "the vocabulary stands alone"},
 	{"reports", []string{"soak"}, "a report reads a run directory and nothing else"},
-	{"scripts", nil, "thin glue only"},
+	{"scripts/...", nil, "thin glue only"},
 }
 
 // exclusive names the packages outside this module that only some may import.

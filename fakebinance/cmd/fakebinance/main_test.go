@@ -74,6 +74,13 @@ func TestServeRecordReplay(t *testing.T) {
 	control := fakebinance.NewClient(stderr.find(t, `url=(http://\S+)`))
 
 	var printed output
+	port := regexp.MustCompile(`:\d+$`).FindString(stderr.find(t, `url=(http://\S+)`))
+	if status := run(t.Context(), []string{"fakebinance", "health", "-control", port}, &printed, &printed); status != 0 {
+		t.Errorf("health: exit %d\n%s", status, &printed)
+	}
+	if status := run(t.Context(), []string{"fakebinance", "health", "-control", "127.0.0.1:1"}, &printed, &printed); status != exitFailed {
+		t.Errorf("health of nobody: exit %d", status)
+	}
 	if status := run(t.Context(), []string{"fakebinance", "record", "-from", endpoint, "-ca", ca, "-symbols", "BTCUSDT,ETHUSDT", "-for", "1s", "-out", out}, &printed, &printed); status != 0 {
 		t.Fatalf("record: exit %d\n%s", status, &printed)
 	}

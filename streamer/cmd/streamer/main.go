@@ -118,6 +118,7 @@ func command(status *int) *cli.Command {
 			text("log-format", "text or json", &logFormat),
 			text("log-level", "debug, info, warn or error", &logLevel),
 			&cli.BoolFlag{Name: "print-config", Usage: "print the settings in force and exit"},
+			&cli.BoolFlag{Name: "health", Usage: "ask the streamer that serves -http on this machine whether it is healthy, and exit with 0 or 1"},
 			&cli.BoolFlag{Name: "version", Usage: "print the version and exit", Aliases: []string{"v"}},
 		},
 		Commands: []*cli.Command{checkCommand(&c, status),
@@ -129,6 +130,13 @@ func command(status *int) *cli.Command {
 			}
 			if cmd.Bool("version") {
 				fmt.Println("streamer " + c.Version)
+				return nil
+			}
+			if cmd.Bool("health") {
+				if err := healthy(ctx, c.HTTP); err != nil {
+					*status = exitFailed
+					return err
+				}
 				return nil
 			}
 			log, err := logger(logFormat, logLevel)
@@ -214,7 +222,7 @@ func logger(format, level string) (*slog.Logger, error) {
 func printConfig(cmd *cli.Command) {
 	for _, flag := range cmd.Flags {
 		switch name := flag.Names()[0]; name {
-		case "print-config", "version", "help":
+		case "print-config", "health", "version", "help":
 		default:
 			value := fmt.Sprint(cmd.Value(name))
 			if list, ok := cmd.Value(name).([]string); ok {
