@@ -44,7 +44,7 @@ const (
 
 // Options say what to bring up.
 type Options struct {
-	File string // empty: File
+	File        string            // empty: File
 	Environment map[string]string // variables that the compose file leaves open
 	// Port finds a free port of the loopback interface.
 	Port func() (string, error)
