@@ -26,7 +26,7 @@ type Choices struct {
 	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
 	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
 
-	Days int // another length of a plan in virtual time; 0: its own
+	Length time.Duration // another one of a plan in virtual time; 0: its own
 
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
 }
@@ -37,7 +37,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke, soak1h, soak12h, soak24h, day, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak12h, soak24h, day, storm, week, month, monthBusy}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -84,7 +84,7 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	if plan.Containers != nil {
 		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
 	}
-	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Days)); err != nil {
+	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Length)); err != nil {
 		return soak.Plan{}, err
 	}
 	var err error
