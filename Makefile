@@ -22,7 +22,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint audit-large canaries soak rounds rounds-kafka rounds-kafka3 images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak rounds rounds-kafka rounds-kafka3 images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -44,8 +44,11 @@ bench: build ## benchmarks: hot path, fake exchange, whole processes, and how lo
 	bin/soak bench
 	bin/soak rounds -kinds quiet -quiet 20s
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, and the alert rules where promtool is there
 	scripts/lint.sh
+
+alerts: ## try the alert rules with promtool: each fires in one case and not in another
+	scripts/alerts.sh
 
 audit-large: ## audit a topic of 10 million trades with planted faults, in under 100 MB
 	$(GO_BUILD) ./soak/cmd/soak
