@@ -16,16 +16,17 @@ CONCURRENT := ./streamer/... ./fakebinance/... ./soak/...
 CAPTURE ?=
 SPEED ?= 1
 SEED ?=
+SCALE ?=
 ROUNDS ?=
 RUN ?= runs/latest
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak rounds rounds-kafka rounds-kafka3 images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h rounds rounds-kafka rounds-kafka3 images report clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the commands into bin/
 	$(GO_BUILD) $(COMMANDS)
@@ -60,6 +61,11 @@ canaries: build ## convict each canary, acquit the good ones
 soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
+
+soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
+	scripts/with-docker.sh -need scripts/images.sh
+	$(GO_BUILD) ./soak/cmd/soak
+	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(SEED),-seed $(SEED))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

@@ -47,7 +47,11 @@ type Plan struct {
 	SampleEvery Duration    `json:"sample_every"`
 	DrainWithin Duration    `json:"drain_within"` // from the end of traffic until every trade must be visible
 	Limits      []Limit     `json:"limits"`
-	Topic       *Topic      `json:"topic,omitempty"` // of an audit of a topic that exists; it has no traffic, subject, phases or injections
+	Settle      Duration    `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
+	Containers  *Containers `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
+	Scale       int         `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
+	Omitted     []string    `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
+	Topic       *Topic      `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
 }
 
 // Topic is what an audit reads, and whom it asks about what it finds. Secrets
@@ -74,31 +78,46 @@ type Traffic struct {
 	Speed   float64 `json:"speed,omitempty"`   // of a replay: 1 is as recorded
 }
 
+// Containers are the limits of a subject that is an image: its Command begins
+// with the image's name.
+type Containers struct {
+	CPUs     float64 `json:"cpus"`
+	MemoryMB int     `json:"memory_mb"`
+
+	KafkaImage    string `json:"kafka_image,omitempty"` // empty: that of the compose file
+	RegistryImage string `json:"registry_image,omitempty"`
+}
+
 // Subject is the process under test.
 type Subject struct {
 	Name     string            `json:"name"`
-	Command  []string          `json:"command"`             // program and arguments
+	Command  []string          `json:"command"`             // program and arguments, or image and arguments
 	Settings map[string]string `json:"settings,omitempty"`  // environment beside the addresses that the testbed sets
 	TimeUnit string            `json:"time_unit,omitempty"` // "microsecond" (default) or "millisecond": the precision of the times that the subject keeps
 }
 
-// Phase is a stretch of a run. Injections happen only in a chaos phase.
+// Phase is a stretch of a run. Injections happen only in a chaos phase, and
+// in one of events.
 type Phase struct {
-	Name  string   `json:"name"` // warm-up, chaos, calm
-	For   Duration `json:"for"`
-	Chaos bool     `json:"chaos,omitempty"`
+	Name       string   `json:"name"` // warm-up, events, chaos, calm
+	For        Duration `json:"for"`
+	Chaos      bool     `json:"chaos,omitempty"`
+	Injections int      `json:"injections,omitempty"` // how many a chaos phase has; 0: as many as fit
+	Events     Duration `json:"events,omitempty"`     // a rotation is brought about each so often, to measure what one costs in memory
 }
 
 // Names of the phases, in the order in which they follow each other. The
 // drain follows the last phase of a plan.
 const (
 	PhaseWarmUp = "warm-up"
+	PhaseEvents = "events"
+	PhaseSettle = "settle"
 	PhaseChaos  = "chaos"
 	PhaseCalm   = "calm"
 	PhaseDrain  = "drain"
 )
 
-// Faults are the names of the faults that the exchange can make, for
+// Faults are the names of the faults that a schedule draws, for
 // Injection.Fault.
 var Faults = []string{"reset", "silent-close", "close", "slow-bytes", "slow-frames", "no-pong", "stall"}
 

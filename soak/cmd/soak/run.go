@@ -27,9 +27,12 @@ const drawnSeeds = 1_000_000
 func planFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.Uint64Flag{Name: "seed", HideDefault: true, Usage: "of traffic and faults; the same seed repeats them (default: drawn by lot and printed)"},
-		&cli.StringFlag{Name: "subject", Usage: "command line of the streamer under test, separated by spaces (default: the streamer beside this program)"},
+		&cli.StringFlag{Name: "subject", Usage: "command line of the streamer under test, separated by spaces (default: the streamer beside this program); for a plan with containers its image and arguments (default: steadfeed/streamer:dev)"},
 		&cli.StringFlag{Name: "capture", Usage: "replay the trades of this file in place of synthetic ones"},
 		&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay: 1 is as recorded"},
+		&cli.IntFlag{Name: "scale", Usage: "compress the timetable of rotations and injections of a long plan so many times (default: not)", HideDefault: true},
+		&cli.StringFlag{Name: "kafka-image", Usage: "of a plan with containers (default: " + testbed.KafkaImage + ")", HideDefault: true, Sources: cli.EnvVars("KAFKA_IMAGE")},
+		&cli.StringFlag{Name: "registry-image", Usage: "of a plan with containers (default: ours, in memory)", HideDefault: true, Sources: cli.EnvVars("REGISTRY_IMAGE")},
 		&cli.FloatFlag{Name: "rate", Value: -1, HideDefault: true, Usage: "synthetic trades per second and symbol (default: the plan's)"},
 	}
 }
@@ -62,6 +65,13 @@ func choosePlan(name string, command *cli.Command) (soak.Plan, error) {
 	if err != nil {
 		return soak.Plan{}, err
 	}
+	if plan.Containers != nil {
+		// What it starts it finds again by its label, and needs nobody to reap it.
+		if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
+			return soak.Plan{}, broken(err)
+		}
+		return plan, nil // whether there is such an image is the engine's to say
+	}
 	if _, err := testbed.FindProgram(plan.Subject.Command); err != nil {
 		return soak.Plan{}, broken(err)
 	}
@@ -83,22 +93,39 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 		return soak.Plan{}, usage("-rate is for synthetic trades, -capture has its own rate: choose one, or set -speed")
 	}
 	subject := strings.Fields(command.String("subject"))
-	if len(subject) == 0 {
+	switch {
+	case len(subject) > 0:
+	case runner.InContainers(name):
+		subject = []string{streamerImage}
+	default:
 		subject = []string{defaultSubject()}
 	}
 	plan, err := runner.NewPlan(name, runner.Choices{
 		Seed:    seed,
 		Subject: subject,
-		Name:    strings.TrimSuffix(filepath.Base(subject[0]), ".exe"),
+		Name:    subjectName(subject[0]),
 		Capture: command.String("capture"),
 		Speed:   command.Float("speed"),
 		Rate:    command.Float("rate"),
+		Scale:   command.Int("scale"),
+
+		KafkaImage: command.String("kafka-image"), RegistryImage: command.String("registry-image"),
 	})
 	if err != nil {
 		return soak.Plan{}, &ending{soak.ExitUsage, err}
 	}
 	return plan, nil
 }
+
+// subjectName is what samples and files call a program, or an image without
+// its registry and tag.
+func subjectName(subject string) string {
+	name, _, _ := strings.Cut(filepath.Base(subject), ":")
+	return strings.TrimSuffix(name, ".exe")
+}
+
+// streamerImage is what make images builds.
+const streamerImage = "steadfeed/streamer:dev"
 
 // defaultSubject is the streamer that was built beside this program, or else
 // where the Makefile puts it.

@@ -108,6 +108,37 @@ func (t Topic) End(ctx context.Context) (committed, written int64, err error) {
 	return committed, written, err
 }
 
+const (
+	// closeTransactions: Kafka ends a transaction that nobody ends after 10 s
+	// (the transaction timeout of the streamer), and looks each 10 s.
+	closeTransactions = 30 * time.Second
+	settledPoll       = 200 * time.Millisecond
+)
+
+// Settled waits until no transaction is open and returns where the topic
+// ends, for [Auditor.ReadTo]. One that is still open after the time that Kafka
+// needs to end it is waited for no more: open is how much cannot be read then.
+func (t Topic) Settled(ctx context.Context) (committed, open int64, err error) {
+	waiting, cancel := context.WithTimeout(ctx, closeTransactions)
+	defer cancel()
+	for {
+		committed, written, err := t.End(waiting)
+		if err == nil && committed == written {
+			return committed, 0, nil
+		}
+		if waiting.Err() == nil {
+			_ = pauseFor(waiting, settledPoll) // how it ends is looked at below
+		}
+		switch {
+		case waiting.Err() == nil:
+		case err != nil:
+			return 0, 0, err
+		default:
+			return committed, written - committed, nil
+		}
+	}
+}
+
 func (t Topic) settings() []kgo.Opt {
 	settings := []kgo.Opt{
 		kgo.SeedBrokers(t.Brokers...),

@@ -17,6 +17,7 @@ const (
 	KindDrop        = "drop"         // the connection ends
 	KindSlowFrames  = "slow frames"  // frames come, late
 	KindPingTimeout = "ping timeout" // the exchange goes silent while TCP stays up
+	KindShutdown    = "shutdown"     // the exchange announces the end of a session
 )
 
 // Fault is one way in which the exchange can misbehave.
@@ -26,16 +27,20 @@ type Fault struct {
 	draw func(*rand.Rand, timing) soak.Injection // one of it: length, settings, disturbance
 }
 
-// All are the faults of this harness, in the order in which they are listed.
+// All are the faults that a schedule draws, in the order in which they are listed.
 var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong, stall}
+
+// brought are those that no lot decides about: a plan asks for them.
+var brought = []Fault{shutdown}
 
 // find returns the fault with a name.
 func find(name string) (Fault, bool) {
-	i := slices.IndexFunc(All, func(f Fault) bool { return f.Name == name })
-	if i < 0 {
-		return Fault{}, false
+	for _, f := range slices.Concat(All, brought) {
+		if f.Name == name {
+			return f, true
+		}
 	}
-	return All[i], true
+	return Fault{}, false
 }
 
 // injection completes what a fault drew.
@@ -50,9 +55,9 @@ func Validate(in soak.Injection) error {
 	f, known := find(in.Fault)
 	switch {
 	case !known:
-		names := make([]string, len(All))
-		for i := range All {
-			names[i] = All[i].Name
+		var names []string
+		for _, f := range slices.Concat(All, brought) {
+			names = append(names, f.Name)
 		}
 		return fmt.Errorf("injection %s: unknown fault %q: one of %s", in.Name, in.Fault, strings.Join(names, ", "))
 	case in.Kind != f.Kind:

@@ -38,10 +38,12 @@ func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
 	var injections []soak.Injection
 	var begins time.Duration
 	for _, phase := range plan.Phases {
-		if phase.Chaos {
-			drawn, err := fill(rng, pace, phase.For.D())
-			if err != nil {
-				return nil, fmt.Errorf("phase %s: %w", phase.Name, err)
+		if phase.Chaos || phase.Events > 0 {
+			drawn := events(phase)
+			if phase.Chaos {
+				if drawn, err = fill(rng, pace, phase.For.D(), phase.Injections); err != nil {
+					return nil, fmt.Errorf("phase %s: %w", phase.Name, err)
+				}
 			}
 			for _, in := range drawn {
 				in.At += soak.Duration(begins)
@@ -62,9 +64,26 @@ func stream(seed uint64, purpose string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
+// events brings a rotation about at the plan's pace, for as long as the phase
+// has room for the effects of the last.
+func events(phase soak.Phase) []soak.Injection {
+	var all []soak.Injection
+	pace := max(phase.Events.D(), eventSpan())
+	for at := time.Duration(0); at+eventSpan() <= phase.For.D() && len(all) < maxInjections; at += pace {
+		in := shutdown.injection(nil, timing{})
+		in.At = soak.Duration(at)
+		all = append(all, in)
+	}
+	return all
+}
+
 // fill draws injections for a chaos phase: one of each kind first, then more
 // by weight while there is room, in an order and with pauses left to chance.
-func fill(rng *rand.Rand, pace timing, room time.Duration) ([]soak.Injection, error) {
+// most is how many the plan wants; 0 is as many as there is room for.
+func fill(rng *rand.Rand, pace timing, room time.Duration, most int) ([]soak.Injection, error) {
+	if most == 0 {
+		most = maxInjections
+	}
 	weights := weigh(rng)
 	var drawn []soak.Injection
 	free := room
@@ -77,7 +96,7 @@ func fill(rng *rand.Rand, pace timing, room time.Duration) ([]soak.Injection, er
 		return nil, fmt.Errorf("its %s are too short for one injection of each kind: %s more are needed", room, -free)
 	}
 	spare := free - room/10 // some time in chaos stays undisturbed
-	for tries := 0; tries < fillTries && len(drawn) < maxInjections; tries++ {
+	for tries := 0; tries < fillTries && len(drawn) < most; tries++ {
 		in := pick(rng, weights, func(Fault) bool { return true }).injection(rng, pace)
 		if span(in) > spare {
 			continue

@@ -59,7 +59,7 @@ var criteria = []criterion{
 	{id: "freshness.drift", unit: "s", absence: true, measure: drift},
 	{id: "catchup", unit: "s", absence: true, measure: catchUp},
 	{id: "pause", unit: "s", bound: fixed, limit: "what each injection declares", absence: true, measure: pause},
-	{id: "rotations", bound: later},
+	{id: "rotations", bound: fixed, unit: "rotations", limit: "as many as the schedule has instants", absence: true, measure: rotations},
 	{id: "pings", unit: "pings", bound: fixed, limit: "0 unanswered, no pong timeout outside injections", measure: pings},
 	{id: "reconnects", unit: "sessions", measure: reconnects},
 	{id: "alerts.expected", bound: later},

@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"steadfeed/soak"
 	"steadfeed/soak/internal/leak"
@@ -31,9 +33,17 @@ func memoryLimit(e *Evidence, _ soak.Limit) measurement {
 	}
 }
 
+// settled is when the subject is old enough for its memory to be judged.
+func settled(e *Evidence) time.Time {
+	if e.Plan.Settle == 0 || len(e.Samples) == 0 {
+		return time.Time{}
+	}
+	return e.Samples[0].At.Add(e.Plan.Settle.D())
+}
+
 // grown is the growth after warm-up, or why there is none.
 func grown(e *Evidence) (leak.Growth, *measurement) {
-	g := leak.Measure(e.Samples)
+	g := leak.Measure(e.Samples, settled(e))
 	if g.Samples < 2 {
 		return g, &measurement{unfit: true, why: noSamples + " after warm-up", evidence: soak.SamplesFile}
 	}
@@ -61,8 +71,13 @@ func memoryScore(e *Evidence, limit soak.Limit) measurement {
 	return measurement{value: number(g.Score()), why: limit.Why, evidence: soak.SamplesFile}
 }
 
-// memoryPerEvent divides the growth by the sessions that ended meanwhile.
+// memoryPerEvent is what a rotation or a reconnect leaves behind: in the phase
+// in which rotations are brought about closely, where the plan has one; else
+// the growth divided by the sessions that ended meanwhile.
 func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
+	if slices.ContainsFunc(e.Plan.Phases, func(p soak.Phase) bool { return p.Events > 0 }) {
+		return memoryPerRotation(e, limit)
+	}
 	g, unfit := grown(e)
 	if unfit != nil {
 		return *unfit
@@ -79,6 +94,33 @@ func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
 	return measurement{
 		value:    number(g.Bytes() / kibibyte / float64(events)),
 		why:      reasoned(limit, fmt.Sprintf("%.2f MB over %d ends of a session", g.Bytes()/megabyte, events)),
+		evidence: soak.SamplesFile,
+	}
+}
+
+func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
+	var began, ended time.Time
+	for _, s := range e.Samples {
+		if s.Phase == soak.PhaseEvents {
+			if began.IsZero() {
+				began = s.At
+			}
+			ended = s.At
+		}
+	}
+	var events int
+	for _, s := range e.Ledger.Sessions {
+		if rotated(e, s) && s.Closed.After(began) && s.Closed.Before(ended) {
+			events++
+		}
+	}
+	bytes, ok := leak.PerEvent(e.Samples, events)
+	if !ok {
+		return measurement{unfit: true, why: fmt.Sprintf("%d rotations in the phase of events, and too few samples of the live heap", events), evidence: soak.SamplesFile}
+	}
+	return measurement{
+		value:    number(max(bytes, 0) / kibibyte),
+		why:      reasoned(limit, fmt.Sprintf("%+.1f KiB for each of %d rotations that were brought about, by the live heap after collection", bytes/kibibyte, events)),
 		evidence: soak.SamplesFile,
 	}
 }

@@ -2,6 +2,9 @@ package judge
 
 import (
 	"fmt"
+	"math"
+	"strings"
+	"time"
 
 	"steadfeed/soak"
 )
@@ -10,6 +13,73 @@ import (
 // end because the subject is asked to.
 func ended(e *Evidence, s soak.Session) bool {
 	return !s.Closed.IsZero() && (e.Ledger.Ended.IsZero() || s.Closed.Before(e.Ledger.Ended))
+}
+
+// rotated tells whether a session ended as a make-before-break rotation ends:
+// by the subject, with the normal close code (RFC 6455, 1000), while a younger
+// session with as many streams was open.
+func rotated(e *Evidence, s soak.Session) bool {
+	if !ended(e, s) || s.EndedBy != "client" || !strings.HasPrefix(s.Reason, "close frame 1000") {
+		return false
+	}
+	for _, other := range e.Ledger.Sessions {
+		if other.N > s.N && other.Streams >= s.Streams && other.Opened.Before(s.Closed) &&
+			(other.Closed.IsZero() || other.Closed.After(s.Closed)) {
+			return true
+		}
+	}
+	return false
+}
+
+// The schedule of a subject's rotations, where its settings say nothing else,
+// and how far an instant of it may lie from the exact multiple of the interval.
+const (
+	rotationSetting  = "STREAMER_ROTATION_INTERVAL"
+	rotationInterval = 4 * time.Hour
+	rotationJitter   = 0.05
+	// rotationTakes is for a rotation to end that began when it was due.
+	rotationTakes = 30 * time.Second
+)
+
+// rotations compares the rotations that nothing but the schedule explains with
+// the instants of the schedule that lie in the observed time.
+func rotations(e *Evidence, _ soak.Limit) measurement {
+	m := measurement{evidence: soak.LedgerFile}
+	if len(e.Ledger.Sessions) == 0 || e.Ledger.SessionsOmitted > 0 {
+		m.unfit, m.why = true, fmt.Sprintf("%d sessions are known, %d are not", len(e.Ledger.Sessions), e.Ledger.SessionsOmitted)
+		return m
+	}
+	interval := rotationInterval
+	if text, set := e.Plan.Subject.Settings[rotationSetting]; set {
+		given, err := time.ParseDuration(text)
+		if err != nil || given <= 0 {
+			m.unfit, m.why = true, fmt.Sprintf("%s is %q", rotationSetting, text)
+			return m
+		}
+		interval = given
+	}
+	observed := e.Ledger.Ended.Sub(e.Ledger.Sessions[0].Opened)
+	least := max(math.Floor((observed-rotationTakes).Seconds()/interval.Seconds()-rotationJitter), 0)
+	most := math.Floor(observed.Seconds()/interval.Seconds() + rotationJitter)
+	var own, brought float64
+	for _, s := range e.Ledger.Sessions {
+		switch {
+		case !rotated(e, s):
+		case s.During == "":
+			own++
+		default:
+			brought++
+		}
+	}
+	m.value = number(own)
+	// One that falls into an injection is counted as brought about by it, and
+	// may have been.
+	m.missed = own > most || own+brought < least
+	m.why = fmt.Sprintf("%g by the schedule of %s in %s, which has %g to %g; %g more during injections", own, interval, span(observed.Seconds()), least, most, brought)
+	if most == 0 {
+		m.unfit = true
+	}
+	return m
 }
 
 // reconnects counts the ends of sessions that no injection accounts for.
@@ -23,7 +93,7 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 	within := map[string]int{}
 	for _, s := range e.Ledger.Sessions {
 		switch {
-		case !ended(e, s):
+		case !ended(e, s), rotated(e, s):
 		case s.During == "":
 			excess++
 			if m.why == "" {

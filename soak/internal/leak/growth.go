@@ -47,12 +47,12 @@ func (g Growth) Score() float64 {
 }
 
 // Measure is the growth over the samples that were taken after the warm-up
-// phase and in which the process could be read.
-func Measure(samples []soak.Sample) Growth {
+// phase, not before an instant, and in which the process could be read.
+func Measure(samples []soak.Sample, from time.Time) Growth {
 	var hours, bytes []float64
 	var first, last time.Time
 	for _, s := range samples {
-		if s.Phase == soak.PhaseWarmUp || s.RSSBytes == 0 {
+		if s.Phase == soak.PhaseWarmUp || s.At.Before(from) || s.RSSBytes == 0 {
 			continue
 		}
 		if first.IsZero() {
@@ -78,6 +78,29 @@ func Measure(samples []soak.Sample) Growth {
 	}
 	return g
 }
+
+// PerEvent is what the live heap grew for each of n events that happened in the
+// phase of events, in bytes of resident memory: a collector that lets the heap
+// double (GOGC=100) takes twice what is retained. It compares the medians of
+// the first and the last samples of the phase, so it needs events that follow
+// each other closely and are many; ok is false when there are too few samples.
+func PerEvent(samples []soak.Sample, n int) (bytes float64, ok bool) {
+	var live []float64
+	for _, s := range samples {
+		if s.Phase == soak.PhaseEvents && s.HeapLiveBytes > 0 {
+			live = append(live, float64(s.HeapLiveBytes))
+		}
+	}
+	ends := len(live) / edgeShare
+	if ends < 1 || n < 1 {
+		return 0, false
+	}
+	return 2 * (median(live[len(live)-ends:]) - median(live[:ends])) / float64(n), true
+}
+
+// edgeShare: a sixth of the samples at either end make a median. Of many
+// events the first and the last sixth are as good as before and after.
+const edgeShare = 6
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))

@@ -29,8 +29,10 @@ func near(t *testing.T, what string, got, want float64) {
 	}
 }
 
+func measure(samples []soak.Sample) Growth { return Measure(samples, time.Time{}) }
+
 func TestSteadyGrowth(t *testing.T) {
-	g := Measure(grow(3600, func(s int) float64 { return 30e6 + 1000*float64(s) })) // 3.6 MB an hour
+	g := measure(grow(3600, func(s int) float64 { return 30e6 + 1000*float64(s) })) // 3.6 MB an hour
 	near(t, "first", g.First, 30e6+4500)
 	near(t, "last", g.Last, 30e6+3594500)
 	near(t, "bytes", g.Bytes(), 3.59e6)
@@ -45,14 +47,14 @@ func TestSteadyGrowth(t *testing.T) {
 func TestScore(t *testing.T) {
 	f := func(what string, want float64, samples []soak.Sample) {
 		t.Helper()
-		near(t, what, Measure(samples).Score(), want)
+		near(t, what, measure(samples).Score(), want)
 	}
 	f("of a fast leak", 1, grow(100, func(s int) float64 { return 1e6 * float64(s) }))
 	f("of falling memory", 0, grow(100, func(s int) float64 { return 1e9 - 1e6*float64(s) }))
 	f("of memory that never changes", 0, grow(100, func(int) float64 { return 30e6 }))
 	f("of nine samples", 0, grow(9, func(s int) float64 { return 1e6 * float64(s) }))
 	f("of no samples", 0, nil)
-	noisy := Measure(grow(100, func(s int) float64 { return 30e6 + 10e6*float64(s%2) + 1e4*float64(s) }))
+	noisy := measure(grow(100, func(s int) float64 { return 30e6 + 10e6*float64(s%2) + 1e4*float64(s) }))
 	if score := noisy.Score(); score <= 0 || score > 0.2 {
 		t.Errorf("score of noise %g", score)
 	}
@@ -61,7 +63,7 @@ func TestScore(t *testing.T) {
 // One large reading at either end, as a garbage collection can leave, does not
 // make growth.
 func TestGrowthIgnoresOutliers(t *testing.T) {
-	g := Measure(grow(100, func(s int) float64 {
+	g := measure(grow(100, func(s int) float64 {
 		if s == 0 || s == 99 {
 			return 300e6
 		}
@@ -71,12 +73,36 @@ func TestGrowthIgnoresOutliers(t *testing.T) {
 }
 
 func TestFewSamples(t *testing.T) {
-	if g := Measure(grow(1, func(int) float64 { return 30e6 })); g.Samples != 1 || g.Bytes() != 0 || g.PerHour != 0 {
+	if g := measure(grow(1, func(int) float64 { return 30e6 })); g.Samples != 1 || g.Bytes() != 0 || g.PerHour != 0 {
 		t.Errorf("%+v", g)
 	}
-	g := Measure(append(grow(2, func(s int) float64 { return 1e6 * float64(s+1) }), soak.Sample{Phase: soak.PhaseCalm})) // one could not be read
+	g := measure(append(grow(2, func(s int) float64 { return 1e6 * float64(s+1) }), soak.Sample{Phase: soak.PhaseCalm})) // one could not be read
 	if g.Samples != 2 {
 		t.Errorf("%+v", g)
 	}
 	near(t, "growth", g.Bytes(), 1e6)
+}
+
+// Samples before an instant are not judged, and those of the warm-up never.
+func TestGrowthFromAnInstant(t *testing.T) {
+	samples := grow(200, func(s int) float64 { return 30e6 + 1e6*float64(max(s-100, 0)) })
+	near(t, "bytes", Measure(samples, samples[60+150].At).Bytes(), 40e6) // the medians of the first and the last ten
+}
+
+// A leak of each event shows in the live heap as twice itself in memory.
+func TestPerEvent(t *testing.T) {
+	samples := grow(600, func(s int) float64 { return 30e6 })
+	for i := range samples {
+		samples[i].Phase, samples[i].HeapLiveBytes = soak.PhaseEvents, 8e6+1e5*int64(i/20)
+	}
+	bytes, ok := PerEvent(samples, 30)
+	if !ok || bytes < 1.5e5 || bytes > 2e5 { // the medians of both ends lie five events further in
+		t.Errorf("%g bytes an event, %v; want somewhat less than 200,000", bytes, ok)
+	}
+	if _, ok := PerEvent(samples[:5], 30); ok {
+		t.Error("five samples were enough")
+	}
+	if _, ok := PerEvent(samples, 0); ok {
+		t.Error("no event was enough")
+	}
 }

@@ -55,9 +55,6 @@ const (
 	// exitWithin is more than a subject's own drain timeout of 30 s, so that one
 	// that overstays it is seen to do so.
 	exitWithin = 35 * time.Second
-	// closeTransactions: Kafka ends a transaction that nobody ends after 10 s
-	// at the subject's wish, and looks each 10 s.
-	closeTransactions = 30 * time.Second
 	// readOutWithin is for a reader to reach the end of the topic: an hour's
 	// trades at 1,000 a second take a minute.
 	readOutWithin = 10 * time.Minute
@@ -210,26 +207,13 @@ func (d *driver) readOut() error {
 	return d.auditor.ReadTo(ctx, end)
 }
 
-// end waits until no transaction is open and returns where the topic ends.
+// end is where the topic ends when no transaction is open any more.
 func (d *driver) end(ctx context.Context) (int64, error) {
-	waiting, cancel := context.WithTimeout(ctx, closeTransactions)
-	defer cancel()
-	for {
-		committed, written, err := d.topic.End(waiting)
-		if err == nil && committed == written {
-			return committed, nil
-		}
-		select {
-		case <-time.After(watchEvery):
-		case <-waiting.Done():
-			if err != nil {
-				return 0, err
-			}
-			d.event(soak.EventHarness, "topic", fmt.Sprintf(
-				"a transaction is still open %s after the last subject ended: %d of %d can be read", closeTransactions, committed, written))
-			return committed, nil
-		}
+	committed, open, err := d.topic.Settled(ctx)
+	if open > 0 {
+		d.event(soak.EventHarness, "topic", fmt.Sprintf("a transaction that nobody ends is still open: %d records before it, %d that cannot be read", committed, open))
 	}
+	return committed, err
 }
 
 // readAgain audits the topic a second time, as a consumer that comes later.

@@ -24,6 +24,9 @@ type Choices struct {
 	Capture string   // path of a capture to replay; empty: synthetic trades
 	Speed   float64  // of the replay
 	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
+	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
+
+	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
 }
 
 // template makes a plan; each has a name and one sentence about it.
@@ -32,7 +35,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke}
+var templates = []template{smoke, soak1h, soak12h, soak24h}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -42,6 +45,11 @@ func Plans() []soak.Plan {
 		t.fill(&plans[i])
 	}
 	return plans
+}
+
+// InContainers tells whether the subject of the plan of a name is an image.
+func InContainers(name string) bool {
+	return slices.ContainsFunc(Plans(), func(p soak.Plan) bool { return p.Name == name && p.Containers != nil })
 }
 
 // NewPlan makes the plan of a name, complete with its injections: two plans
@@ -68,10 +76,20 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 			return soak.Plan{}, err
 		}
 	}
-	var err error
+	if choices.Scale < 0 || choices.Scale > maxScale {
+		return soak.Plan{}, fmt.Errorf("plan %s: scale %d: 1 to %d are possible", name, choices.Scale, maxScale)
+	}
+	if plan.Containers != nil {
+		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
+	}
+	err := compress(&plan, choices.Scale)
+	if err != nil {
+		return soak.Plan{}, err
+	}
 	if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}
+	omissions(&plan)
 	return plan, Validate(plan)
 }
 
@@ -135,7 +153,7 @@ func Validate(plan soak.Plan) error {
 		}
 		names[in.Name] = true
 		if !inChaos(plan, in) {
-			complain("injection %s at %s is in no chaos phase", in.Name, in.At)
+			complain("injection %s at %s is in no phase of chaos or events", in.Name, in.At)
 		}
 	}
 	if len(problems) > 0 {
@@ -147,7 +165,7 @@ func Validate(plan soak.Plan) error {
 func inChaos(plan soak.Plan, in soak.Injection) bool {
 	var begins time.Duration
 	for _, phase := range plan.Phases {
-		if at := in.At.D(); phase.Chaos && at >= begins && at < begins+phase.For.D() {
+		if at := in.At.D(); (phase.Chaos || phase.Events > 0) && at >= begins && at < begins+phase.For.D() {
 			return true
 		}
 		begins += phase.For.D()

@@ -20,8 +20,9 @@ const (
 	// exitWithin is more than the streamer's own drain timeout of 30 s, so that
 	// a subject that overstays its own limit is seen to do so.
 	exitWithin = 35 * time.Second
-	// readOutWithin is for the auditor to reach the end of a topic in memory.
-	readOutWithin = 30 * time.Second
+	// readOutWithin is for the auditor to reach the end of the topic, and before
+	// that for Kafka to end a transaction that a dead subject left open.
+	readOutWithin = time.Minute
 	// lastTradeAge is when a trade that is still not visible counts as behind.
 	lastTradeAge = 1100 * time.Millisecond
 	// profileWithin keeps a subject that does not answer from holding up a run.
@@ -82,11 +83,16 @@ func (r *run) tell(ctx context.Context) (err error) {
 
 // raise starts the testbed and the subject, and proves the subject's health.
 func (r *run) raise(ctx context.Context) error {
-	bed, err := testbed.Up(r.plan, r.dir.Dir())
+	bed, err := testbed.Up(ctx, r.plan, r.dir.Dir())
 	if err != nil {
 		return err
 	}
 	r.bed = bed
+	if r.plan.Containers != nil {
+		if r.course.Subject, err = bed.DescribeImage(ctx); err != nil {
+			return err
+		}
+	}
 	r.bed.Exchange.Ledger().OnSession(r.session)
 	r.auditor = audit.New(audit.Options{
 		Ledger:    bed.Exchange.Ledger(),
@@ -98,7 +104,7 @@ func (r *run) raise(ctx context.Context) error {
 	r.auditor.Begin(time.Now())
 	r.enter(soak.PhaseWarmUp)
 	bed.Exchange.Start()
-	if err := bed.StartSubject(); err != nil {
+	if err := bed.StartSubject(ctx); err != nil {
 		return err
 	}
 	if err := r.recordCourse(); err != nil {
@@ -119,7 +125,7 @@ func (r *run) phases(ctx context.Context) error {
 	for _, phase := range r.plan.Phases {
 		r.enter(phase.Name)
 		began := time.Now()
-		if phase.Chaos {
+		if phase.Chaos || phase.Events > 0 {
 			if err := r.inject(ctx, began, planned, phase); err != nil {
 				return err
 			}

@@ -64,11 +64,15 @@ func once(f func() error) func() error {
 
 // audit reads the topic until ctx ends.
 func (r *run) audit(ctx context.Context) error {
-	topic := audit.Topic{Brokers: r.bed.Backend.Brokers(), Registry: r.bed.Backend.RegistryURL(), Topic: r.bed.Topic}
-	if err := topic.Read(ctx, r.auditor); err != nil && ctx.Err() == nil {
+	if err := r.topic().Read(ctx, r.auditor); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
+}
+
+// topic is what the subject writes to.
+func (r *run) topic() audit.Topic {
+	return audit.Topic{Brokers: r.bed.Store.Brokers(), Registry: r.bed.Store.RegistryURL(), Topic: r.bed.Topic}
 }
 
 // guard ends the story when the subject ends before it is asked to.
@@ -130,7 +134,13 @@ func (r *run) sample(ctx context.Context) error {
 func (r *run) readOut() error {
 	ctx, cancel := context.WithTimeout(r.hard, readOutWithin)
 	defer cancel()
-	end := r.bed.Backend.End(r.bed.Topic)
+	end, open, err := r.topic().Settled(ctx)
+	if err != nil {
+		return err
+	}
+	if open > 0 {
+		r.event(soak.EventHarness, "topic", fmt.Sprintf("a transaction that nobody ends is still open: %d records cannot be read", open), nil)
+	}
 	if err := r.auditor.ReadTo(ctx, end); err != nil {
 		return errors.Join(fmt.Errorf("read the topic to its end at %d", end), err)
 	}

@@ -70,17 +70,6 @@ func (m *Memory) Close() error {
 	return err
 }
 
-// End is the sum of the end offsets of a topic's partitions: how many records,
-// and transaction markers, it was ever given. A topic that does not exist was
-// given none.
-func (m *Memory) End(topic string) int64 {
-	var end int64
-	for _, partition := range m.cluster.PartitionInfos(topic) {
-		end += partition.HighWatermark
-	}
-	return end
-}
-
 // door is a listener that can be shut, with everybody who came in thrown out,
 // and opened again at the same address. While it is shut the system refuses
 // connections, as it does for a process that is gone.

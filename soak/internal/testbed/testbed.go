@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,43 +15,53 @@ import (
 
 	"steadfeed/fakebinance"
 	"steadfeed/soak"
+	"steadfeed/soak/internal/testbed/stack"
 	"steadfeed/streamer/schema"
 )
 
+// certsDir is the part of a run directory that containers see.
+const certsDir = "certs"
+
 // readyPoll is how often a subject is asked whether it is ready.
 const readyPoll = 100 * time.Millisecond
+
+// Store is where a subject writes to: a Kafka with its schema registry.
+type Store interface {
+	Brokers() []string // as this machine sees them
+	RegistryURL() string
+}
 
 // Testbed is everything that runs during a run. Close ends all of it, in
 // whatever state it is.
 type Testbed struct {
 	Source   fakebinance.Source
 	Exchange *fakebinance.Server
-	Backend  *Backend
+	Store    Store
 	Topic    string
 
 	Subject   Process    // nil until StartSubject
 	Endpoints *Endpoints // of the subject
 
-	plan soak.Plan
-	dir  string
-	logs []*os.File
+	plan    soak.Plan
+	dir     string
+	backend *Backend     // the store of a plan without containers
+	stack   *stack.Stack // and that of one with
+	logs    []*os.File
 }
 
-// Up starts the in-memory Kafka, the registry and the exchange for a plan, and
-// writes the exchange's certificate into the run directory. The exchange does
-// not publish yet.
-func Up(plan soak.Plan, dir string) (bed *Testbed, err error) {
+// Up starts Kafka, the registry and the exchange for a plan, and writes the
+// exchange's certificate into the run directory. Kafka and registry are in
+// memory, or in containers where the plan has some; the exchange is always
+// here: what it published is evidence. It does not publish yet.
+func Up(ctx context.Context, plan soak.Plan, dir string) (bed *Testbed, err error) {
 	b := &Testbed{Topic: cmp.Or(plan.Subject.Settings["STREAMER_TOPIC"], schema.Topic), plan: plan, dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	kafkaLog, err := b.openLog("kafka.log")
+	listener, err := b.openStore(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if b.Backend, err = NewBackend(BackendOptions{Log: kafkaLog}); err != nil {
 		return nil, err
 	}
 	if b.Source, err = openSource(plan); err != nil {
@@ -60,10 +72,11 @@ func Up(plan soak.Plan, dir string) (bed *Testbed, err error) {
 		return nil, err
 	}
 	b.Exchange, err = fakebinance.New(fakebinance.Options{
-		Source: b.Source,
-		Seed:   plan.Seed,
-		TLS:    true,
-		Logger: slog.New(slog.NewJSONHandler(exchangeLog, nil)),
+		Source:   b.Source,
+		Seed:     plan.Seed,
+		Listener: listener,
+		TLS:      true,
+		Logger:   slog.New(slog.NewJSONHandler(exchangeLog, nil)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the exchange: %w", err)
@@ -72,6 +85,39 @@ func Up(plan soak.Plan, dir string) (bed *Testbed, err error) {
 		return nil, fmt.Errorf("write the exchange's certificate: %w", err)
 	}
 	return b, nil
+}
+
+// openStore starts Kafka and the registry, and opens the exchange's listener
+// where the subject can reach it; nil is the exchange's own choice.
+func (b *Testbed) openStore(ctx context.Context) (net.Listener, error) {
+	if b.plan.Containers == nil {
+		log, err := b.openLog("kafka.log")
+		if err != nil {
+			return nil, err
+		}
+		b.backend, err = NewBackend(BackendOptions{Log: log})
+		b.Store = b.backend
+		return nil, err
+	}
+	images := map[string]string{}
+	for variable, image := range map[string]string{"KAFKA_IMAGE": b.plan.Containers.KafkaImage, "REGISTRY_IMAGE": b.plan.Containers.RegistryImage} {
+		if image != "" {
+			images[variable] = image
+		}
+	}
+	up, err := stack.Up(ctx, stack.Options{Port: freePort, Environment: images})
+	if err != nil {
+		return nil, err
+	}
+	b.stack, b.Store = up, up
+	if err := os.Mkdir(filepath.Join(b.dir, certsDir), 0o755); err != nil {
+		return nil, fmt.Errorf("make the directory that the subject sees: %w", err)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(up.Gateway(), "0"))
+	if err != nil {
+		return nil, fmt.Errorf("open the exchange on the containers' gateway: %w; the engine must run on this machine", err)
+	}
+	return listener, nil
 }
 
 // openSource makes the trades of a plan: a capture or a synthetic market.
@@ -89,43 +135,67 @@ func openSource(plan soak.Plan) (fakebinance.Source, error) {
 	return fakebinance.NewReplay(capture, time.Now(), cmp.Or(plan.Traffic.Speed, 1))
 }
 
-// StartSubject starts the subject's process. That it runs does not mean that
-// it works: see WaitReady.
-func (b *Testbed) StartSubject() error {
-	address, err := freePort()
-	if err != nil {
-		return err
+// StartSubject starts the subject's process or container. That it runs does
+// not mean that it works: see WaitReady.
+func (b *Testbed) StartSubject(ctx context.Context) error {
+	logPath := filepath.Join(b.dir, "logs", b.plan.Subject.Name+".log")
+	if b.stack != nil {
+		container, err := b.stack.StartSubject(ctx, b.variables())
+		if err != nil {
+			return err
+		}
+		b.Subject, b.Endpoints = &Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress())
+		return nil
 	}
-	process, err := StartLocal(Command{
-		Name:    b.plan.Subject.Name,
-		Args:    b.plan.Subject.Command,
-		Env:     b.environment(address),
-		LogPath: filepath.Join(b.dir, "logs", b.plan.Subject.Name+".log"),
-	})
-	if err != nil {
-		return err
-	}
-	b.Subject, b.Endpoints = process, NewEndpoints(address)
-	return nil
+	var err error
+	b.Subject, b.Endpoints, err = StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
+	return err
 }
 
-// environment is all that a subject is told: little of the harness's own, so
-// that a run does not depend on the shell that it was started from.
-func (b *Testbed) environment(address string) []string {
+// DescribeImage says what a subject in a container is: its image, the version
+// in its label and its hash.
+func (b *Testbed) DescribeImage(ctx context.Context) (soak.SubjectBuild, error) {
+	build := soak.SubjectBuild{Name: b.plan.Subject.Name, Command: strings.Join(b.plan.Subject.Command, " ")}
+	var err error
+	build.Version, build.SHA256, err = b.stack.Image(ctx, b.plan.Subject.Command[0])
+	return build, err
+}
+
+// settings is all that a subject is told beside its own address: little of the
+// harness's own, so that a run does not depend on the shell that it was
+// started from.
+func (b *Testbed) settings() map[string]string {
 	settings := map[string]string{
 		"STREAMER_SYMBOLS":             strings.Join(b.plan.Symbols, ","),
 		"STREAMER_WS_URL":              b.Exchange.WebSocketURL(),
 		"STREAMER_REST_URL":            b.Exchange.RESTURL(),
 		"STREAMER_TLS_CA_FILE":         b.caPath(),
-		"STREAMER_KAFKA_BROKERS":       strings.Join(b.Backend.Brokers(), ","),
-		"STREAMER_SCHEMA_REGISTRY_URL": b.Backend.RegistryURL(),
+		"STREAMER_KAFKA_BROKERS":       strings.Join(b.Store.Brokers(), ","),
+		"STREAMER_SCHEMA_REGISTRY_URL": b.Store.RegistryURL(),
 		"STREAMER_TOPIC":               b.Topic,
-		"STREAMER_HTTP":                address,
 	}
-	for name, value := range b.plan.Subject.Settings {
-		settings[name] = value
+	maps.Copy(settings, b.plan.Subject.Settings)
+	return settings
+}
+
+// variables are those of the compose file, by which a subject in a container
+// is told the same; Kafka and the registry it knows by their names there.
+func (b *Testbed) variables() map[string]string {
+	v := map[string]string{
+		"SOAK_SYMBOLS":     strings.Join(b.plan.Symbols, ","),
+		"SOAK_WS_URL":      b.Exchange.WebSocketURL(),
+		"SOAK_REST_URL":    b.Exchange.RESTURL(),
+		"SOAK_CERTS":       filepath.Dir(b.caPath()),
+		"SOAK_TOPIC":       b.Topic,
+		"STREAMER_IMAGE":   b.plan.Subject.Command[0],
+		"STREAMER_COMMAND": strings.Join(b.plan.Subject.Command[1:], " "),
+		"STREAMER_CPUS":    fmt.Sprint(b.plan.Containers.CPUs),
+		"STREAMER_MEMORY":  fmt.Sprintf("%dm", b.plan.Containers.MemoryMB),
 	}
-	return Environment(settings)
+	for setting, value := range b.plan.Subject.Settings {
+		v["SOAK_"+strings.TrimPrefix(setting, "STREAMER_")] = value
+	}
+	return v
 }
 
 // Environment is a complete environment for a process under test: where
@@ -248,8 +318,11 @@ func (b *Testbed) Close() error {
 	if b.Exchange != nil {
 		problems = append(problems, b.Exchange.Close())
 	}
-	if b.Backend != nil {
-		b.Backend.Close()
+	if b.backend != nil {
+		b.backend.Close()
+	}
+	if b.stack != nil {
+		problems = append(problems, b.stack.Close())
 	}
 	for _, log := range b.logs {
 		problems = append(problems, log.Close())
@@ -257,8 +330,13 @@ func (b *Testbed) Close() error {
 	return errors.Join(problems...)
 }
 
+// caPath is in the run directory; for a subject in a container in a directory
+// of its own, which is all of the run that it is given to see.
 func (b *Testbed) caPath() string {
 	path := filepath.Join(b.dir, "ca.pem")
+	if b.stack != nil {
+		path = filepath.Join(b.dir, certsDir, "ca.pem")
+	}
 	if absolute, err := filepath.Abs(path); err == nil {
 		return absolute
 	}

@@ -1,0 +1,74 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"steadfeed/soak"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// rotating is the evidence of a subject that rotates each ten minutes for an
+// hour, keeping the old session for two seconds.
+func rotating() Evidence {
+	e := Evidence{Plan: soak.Plan{
+		Subject:    soak.Subject{Settings: map[string]string{rotationSetting: "10m"}},
+		Injections: []soak.Injection{{Name: "1-reset", Disturbance: soak.Disturbance{Reconnects: 1}}},
+	}}
+	e.Ledger.Began, e.Ledger.Ended = start, start.Add(62*time.Minute)
+	for n := range 7 {
+		opened := start.Add(time.Duration(n) * 10 * time.Minute)
+		e.Ledger.Sessions = append(e.Ledger.Sessions, soak.Session{
+			N: int64(n + 1), Opened: opened, Closed: opened.Add(10*time.Minute + 2*time.Second),
+			EndedBy: "client", Reason: "close frame 1000", Streams: 3,
+		})
+	}
+	e.Ledger.Sessions[6].Closed = e.Ledger.Ended.Add(time.Second)
+	return e
+}
+
+func TestRotations(t *testing.T) {
+	f := func(what string, own, excess float64, rotationsMissed bool, change func(*Evidence)) {
+		t.Helper()
+		e := rotating()
+		change(&e)
+		r, c := rotations(&e, soak.Limit{}), reconnects(&e, soak.Limit{})
+		if r.value == nil || *r.value != own || r.missed != rotationsMissed || c.value == nil || *c.value != excess {
+			t.Errorf("%s: rotations %+v (%s), reconnects %+v (%s)", what, deref(r.value), r.why, deref(c.value), c.why)
+		}
+	}
+	f("on schedule", 6, 0, false, func(*Evidence) {})
+	f("two left out", 4, 0, true, func(e *Evidence) {
+		e.Ledger.Sessions = slices.Delete(e.Ledger.Sessions, 3, 5)
+		e.Ledger.Sessions[2].Closed = e.Ledger.Sessions[3].Opened.Add(2 * time.Second)
+	})
+	f("breaks before it makes", 5, 1, true, func(e *Evidence) {
+		e.Ledger.Sessions[2].Closed = e.Ledger.Sessions[3].Opened.Add(-time.Second)
+	})
+	f("too many", 7, 0, true, func(e *Evidence) {
+		extra := e.Ledger.Sessions[5]
+		extra.N, extra.Opened, extra.Closed = 6, extra.Opened.Add(time.Minute), extra.Closed.Add(-time.Minute)
+		e.Ledger.Sessions[6].N = 8
+		e.Ledger.Sessions[6].Opened = extra.Opened.Add(2 * time.Minute)
+		e.Ledger.Sessions = append(e.Ledger.Sessions, extra)
+	})
+	f("one in an injection's window", 5, 0, false, func(e *Evidence) { e.Ledger.Sessions[3].During = "1-reset" })
+	f("cut by the exchange", 5, 1, true, func(e *Evidence) {
+		e.Ledger.Sessions[3].EndedBy, e.Ledger.Sessions[3].Reason = "server", "Pong timeout"
+	})
+	e := rotating()
+	e.Plan.Subject.Settings = nil // each four hours: none is due
+	if r := rotations(&e, soak.Limit{}); !r.missed {
+		t.Errorf("six rotations where none is due: %+v", r)
+	}
+}
+
+func deref(v *float64) string {
+	if v == nil {
+		return "none"
+	}
+	return fmt.Sprint(*v)
+}

@@ -1,0 +1,177 @@
+package runner
+
+import (
+	"fmt"
+	"time"
+
+	"steadfeed/soak"
+)
+
+// The long plans run the subject's image beside a real Kafka, with the limits
+// of production. Faults and memory disturb one another, so trouble comes early
+// and memory is judged in the calm after it: within the half hour of warm-up in
+// the plan of an hour, never in the last third of 12 hours nor in the last four
+// of 24.
+var (
+	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 8, settle: 2 * time.Minute})
+	soak12h = long("soak-12h", "Twelve hours in containers", 12*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 7 * time.Hour, injections: 12})
+	soak24h = long("soak-24h", "A day in containers", 24*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 19 * time.Hour, injections: 24})
+)
+
+// timetable is how a long plan begins; what is left of its length is calm.
+type timetable struct {
+	first      time.Duration // nothing happens
+	events     time.Duration // rotations are brought about, closely
+	chaos      time.Duration
+	injections int           // in it
+	settle     time.Duration // after it, before memory is judged
+}
+
+const (
+	// processAge is when the memory of a process may be judged: resident memory
+	// of a clean Go process goes on climbing for half an hour.
+	processAge = 30 * time.Minute
+	// eventPace is how closely rotations are brought about: the exchange's
+	// notice, and what the session before needs to go.
+	eventPace = 20 * time.Second
+)
+
+func long(name, about string, length time.Duration, t timetable) template {
+	return template{name: name, about: about + ", real Kafka: every trade accounted for, rotations, memory.", fill: func(plan *soak.Plan) {
+		plan.Symbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
+		plan.Traffic = soak.Traffic{Rate: 50} // steady: a shape would be taken for a trend
+		plan.Containers = &soak.Containers{CPUs: 0.5, MemoryMB: 512}
+		plan.Subject.TimeUnit = "microsecond"
+		plan.Subject.Settings = map[string]string{"STREAMER_ROTATION_INTERVAL": "4h"}
+		if length <= time.Hour {
+			// Or none would be due, and a ping timeout would take a third of chaos.
+			plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"] = "10m"
+			plan.Subject.Settings["STREAMER_PING_INTERVAL"] = "60s"
+		}
+		plan.Phases = []soak.Phase{
+			{Name: soak.PhaseWarmUp, For: soak.Duration(t.first)},
+			{Name: soak.PhaseEvents, For: soak.Duration(t.events), Events: soak.Duration(eventPace)},
+			{Name: soak.PhaseChaos, For: soak.Duration(t.chaos), Chaos: true, Injections: t.injections},
+		}
+		if t.settle > 0 {
+			plan.Phases = append(plan.Phases, soak.Phase{Name: soak.PhaseSettle, For: soak.Duration(t.settle)})
+		}
+		plan.Phases = append(plan.Phases, soak.Phase{Name: soak.PhaseCalm, For: soak.Duration(length - plan.Length())})
+		plan.Settle = soak.Duration(processAge)
+		plan.SampleEvery = soak.Duration(time.Second)
+		if length >= 12*time.Hour {
+			plan.SampleEvery = soak.Duration(time.Minute)
+		}
+		plan.DrainWithin = soak.Duration(30 * time.Second)
+		plan.Limits = longLimits(length)
+	}}
+}
+
+// longLimits are the criteria of the long plans.
+func longLimits(length time.Duration) []soak.Limit {
+	growth, perEvent, rss, uptime := 50.0, 64.0, 450.0, 99.9
+	switch {
+	case length <= time.Hour:
+		growth, perEvent, rss, uptime = 10, 128, 400, 100
+	case length <= 12*time.Hour:
+		growth = 30
+	}
+	const noPrometheus = "no Prometheus runs in this plan"
+	limits := []soak.Limit{
+		atMost("delivery.complete", 0, "trades"),
+		atMost("delivery.unique", 0, "trades"),
+		atMost("delivery.ordered", 0, "trades"),
+		atMost("delivery.faithful", 0, "trades"),
+		atMost("memory.rss_limit", rss, "MB"),
+		atMost("memory.growth", growth, "MB"),
+		atMost("memory.score", 0.5, ""),
+		notClaimed("memory.trend", "this version has no projection with an interval; the growth that a reviewer can redo is judged"),
+		atMost("memory.growth_per_event", perEvent, "KiB"),
+		atLeast("throughput", 10, "trades/s"),
+		atMost("freshness", 1, "s"),
+		atMost("freshness.drift", 0.25, "s"),
+		atMost("catchup", 30, "s"),
+		gate("pause"),
+		gate("rotations"),
+		gate("pings"),
+		atMost("reconnects", 0, "sessions"),
+		notClaimed("alerts.expected", noPrometheus),
+		notClaimed("alerts.unexpected", noPrometheus),
+		atLeast("uptime", uptime, "%"),
+		atLeast("validity.duration", 98, "%"),
+		atLeast("validity.samples", 95, "%"),
+		gate("validity.injections"),
+		gate("validity.subject"),
+		gate("validity.host"),
+	}
+	return limits
+}
+
+// Shortest lengths of the phases of a compressed plan: detection and pings are
+// not compressed, so less than this shows nothing.
+const (
+	leastWarmUp = 25 * time.Second
+	leastEvents = 200 * time.Second // ten rotations
+	leastChaos  = 270 * time.Second // one of each kind; a ping timeout takes 200 s with the streamer's own interval
+	leastCalm   = 90 * time.Second
+	// leastRotation leaves a rotation time to prove itself.
+	leastRotation = 30 * time.Second
+	maxScale      = 1000
+)
+
+// compress shortens the timetable of a plan scale times: its phases and the
+// interval of its rotations, and nothing else. A plan so compressed makes no
+// claim about memory over time.
+func compress(plan *soak.Plan, scale int) error {
+	if scale <= 1 {
+		return nil
+	}
+	if plan.Containers == nil {
+		return fmt.Errorf("plan %s has no timetable to be compressed: the plans of an hour and more have", plan.Name)
+	}
+	plan.Scale = scale
+	for i := range plan.Phases {
+		p := &plan.Phases[i]
+		least := map[string]time.Duration{
+			soak.PhaseWarmUp: leastWarmUp, soak.PhaseEvents: leastEvents, soak.PhaseChaos: leastChaos, soak.PhaseCalm: leastCalm,
+		}[p.Name]
+		p.For = soak.Duration(max(p.For.D()/time.Duration(scale), least))
+	}
+	interval, err := time.ParseDuration(plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"])
+	if err != nil {
+		return fmt.Errorf("plan %s: its rotation interval: %w", plan.Name, err)
+	}
+	plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"] = max(interval/time.Duration(scale), leastRotation).String()
+	plan.Settle = 0
+	plan.SampleEvery = soak.Duration(time.Second)
+	why := fmt.Sprintf("the timetable is compressed %d times: minutes cannot tell growth from warming up", scale)
+	for i, limit := range plan.Limits {
+		switch limit.ID {
+		case "memory.growth", "memory.score":
+			plan.Limits[i] = reported(limit.ID, limit.Unit, why)
+		case "memory.trend":
+			plan.Limits[i] = notClaimed(limit.ID, why)
+		}
+	}
+	return nil
+}
+
+// omissions says which injections of a compressed plan did not fit.
+func omissions(plan *soak.Plan) {
+	if plan.Scale <= 1 {
+		return
+	}
+	var begins time.Duration
+	for _, p := range plan.Phases {
+		var have int
+		for _, in := range plan.Injections {
+			if at := in.At.D(); at >= begins && at < begins+p.For.D() {
+				have++
+			}
+		}
+		begins += p.For.D()
+		if p.Chaos && have < p.Injections {
+			plan.Omitted = append(plan.Omitted, fmt.Sprintf("%d of %d injections did not fit into %s of %s", p.Injections-have, p.Injections, p.For, p.Name))
+		}
+	}
+}
