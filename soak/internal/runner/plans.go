@@ -27,6 +27,7 @@ type Choices struct {
 	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
 
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
+	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
 }
 
 // template makes a plan; each has a name and one sentence about it.
@@ -81,6 +82,10 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	}
 	if plan.Containers != nil {
 		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
+		plan.Containers.PrometheusImage = choices.PrometheusImage
+		if choices.PrometheusImage == "" {
+			WithoutPrometheus(&plan, "no Prometheus was wanted")
+		}
 	}
 	err := compress(&plan, choices.Scale)
 	if err != nil {

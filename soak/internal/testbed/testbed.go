@@ -39,6 +39,8 @@ type Testbed struct {
 	Store    Store
 	Topic    string
 
+	Prometheus *Prometheus // that watches the subject; nil where none does
+
 	Subject   Process    // nil until StartSubject
 	Endpoints *Endpoints // of the subject
 
@@ -145,11 +147,25 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 			return err
 		}
 		b.Subject, b.Endpoints = &Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress())
-		return nil
+		return b.startPrometheus(ctx)
 	}
 	var err error
 	b.Subject, b.Endpoints, err = StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
 	return err
+}
+
+// startPrometheus starts the one that watches the subject, where the plan has
+// one. It comes after the subject, whose name it must find.
+func (b *Testbed) startPrometheus(ctx context.Context) error {
+	image := b.plan.Containers.PrometheusImage
+	if image == "" {
+		return nil
+	}
+	if err := b.stack.StartPrometheus(ctx, image); err != nil {
+		return err
+	}
+	b.Prometheus = NewPrometheus(b.stack.PrometheusAddress())
+	return nil
 }
 
 // DescribeImage says what a subject in a container is: its image, the version
@@ -314,6 +330,9 @@ func (b *Testbed) Close() error {
 	if b.Subject != nil {
 		b.Subject.Kill()
 		b.Endpoints.Close()
+	}
+	if b.Prometheus != nil {
+		b.Prometheus.Close()
 	}
 	if b.Exchange != nil {
 		problems = append(problems, b.Exchange.Close())
