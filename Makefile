@@ -23,7 +23,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h rounds rounds-kafka rounds-kafka3 images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h rounds rounds-kafka rounds-kafka3 deployments images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,11 @@ rounds-kafka: ## the same on a real broker in Docker, ROUNDS (50) of each: 30 to
 rounds-kafka3: ## one of three real brokers away, ROUNDS (20) times: 15 to 20 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	scripts/with-docker.sh bin/soak rounds -kafka container3 -kinds broker-away -rounds $(or $(ROUNDS),20) $(if $(SEED),-seed $(SEED))
+
+deployments: ## the blue-green deployment script under traffic on real Kafka in Docker, ROUNDS (2) kept and as many taken back
+	scripts/with-docker.sh scripts/images.sh
+	$(GO_BUILD) ./soak/cmd/soak
+	scripts/with-docker.sh bin/soak deploy -rounds $(or $(ROUNDS),2) $(if $(SEED),-seed $(SEED))
 
 images: ## build the images steadfeed/streamer, fakebinance, registry and canary, from nothing but this checkout
 	scripts/images.sh
