@@ -9,7 +9,7 @@ export CGO_ENABLED := 0
 
 # The version comes from the checkout, whatever GOFLAGS says.
 GO_BUILD := go build -buildvcs=auto -trimpath -o bin/
-COMMANDS := ./streamer/cmd/streamer ./fakebinance/cmd/fakebinance ./soak/cmd/soak ./soak/cmd/canary
+COMMANDS := ./streamer/cmd/streamer ./fakebinance/cmd/fakebinance ./soak/cmd/soak ./soak/cmd/soaksim ./soak/cmd/canary
 # What runs goroutines side by side, for the race detector.
 CONCURRENT := ./streamer/... ./fakebinance/... ./soak/...
 
@@ -23,7 +23,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h rounds rounds-kafka rounds-kafka3 deployments images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 deployments images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,10 @@ soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n 
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
 	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(SEED),-seed $(SEED))
+
+soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length, PLAN=month-busy 20 trades a second, SEED=n repeats a run
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak sim -plan $(or $(PLAN),month) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

@@ -17,6 +17,10 @@ type MarketOptions struct {
 	Symbols []string  // upper case
 	Rate    float64   // mean trades a second, of each symbol; 0: no trade is ever due
 	Start   time.Time // of trading
+	// Bunch holds trades back until the next multiple of it since Start, so that
+	// they come all at once: for long runs in virtual time, where what costs is
+	// how often somebody wakes. 0: each trade has its own time.
+	Bunch time.Duration
 }
 
 // Market is a synthetic exchange: every trade of every symbol as a pure
@@ -47,6 +51,7 @@ type marketLine struct {
 	firstID int64
 	rate    float64
 	start   int64 // Unix microseconds
+	bunch   int64 // microseconds
 	blocks  [cachedBlocks]atomic.Pointer[block]
 }
 
@@ -61,6 +66,9 @@ func NewMarket(options MarketOptions) (*Market, error) {
 	}
 	if options.Rate > 0 && options.Rate < minRate {
 		return nil, fmt.Errorf("make market: rate %v is below %v trades a second", options.Rate, minRate)
+	}
+	if options.Bunch < 0 {
+		return nil, fmt.Errorf("make market: bunches of %s", options.Bunch)
 	}
 	if options.Start.IsZero() && options.Rate > 0 {
 		return nil, errors.New("make market: no start time")
@@ -86,6 +94,7 @@ func NewMarket(options MarketOptions) (*Market, error) {
 			firstID: 1e9 + int64(mix(seed)%5e9),
 			rate:    options.Rate,
 			start:   options.Start.UnixMicro(),
+			bunch:   options.Bunch.Microseconds(),
 		}
 	}
 	return m, nil
@@ -137,14 +146,19 @@ func (l *marketLine) trade(id int64) Trade {
 	} else {
 		price += levels
 	}
+	tradedAt, eventAt := order.tradedAt, order.eventAt
+	if l.bunch > 0 {
+		eventAt += (l.bunch - (eventAt-l.start)%l.bunch) % l.bunch
+		tradedAt = eventAt
+	}
 	return Trade{
 		Symbol:       l.symbol,
 		ID:           id,
 		Price:        max(price, l.spec.tick),
 		Quantity:     l.quantity(id),
 		BuyerIsMaker: order.buyerIsMaker,
-		TradedAt:     order.tradedAt,
-		EventAt:      order.eventAt,
+		TradedAt:     tradedAt,
+		EventAt:      eventAt,
 	}
 }
 

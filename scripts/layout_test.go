@@ -41,11 +41,12 @@ var rules = []rule{
 	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
 	{"soak/cmd/registry", nil, "it serves the library's fake and nothing else"},
+	{"soak/cmd/soaksim", []string{"soak", "soak/internal/runner", "soak/internal/testbed", "fakebinance/memnet", "streamer"}, "the one place where judge and judged meet, in one process and without shared code"},
 	{"soak/cmd/soak", []string{"soak/...", "reports"}, "only the command knows the report"},
 	{"soak/internal/runner", []string{"soak", "soak/internal/...", "fakebinance"}, "the judge shares nothing with the judged"},
 	{"soak/internal/rounds", []string{"soak", "soak/internal/...", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
 	{"soak/internal/testbed/stack", nil, "it knows containers and nothing of what they are for"},
-	{"soak/internal/testbed", []string{"soak", "soak/internal/testbed/stack", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},
+	{"soak/internal/testbed", []string{"soak", "soak/internal/testbed/stack", "fakebinance", "fakebinance/memnet", "streamer/schema"}, "the judge shares nothing with the judged"},
 	{"soak/internal/fault", []string{"soak", "soak/internal/testbed", "fakebinance"}, "the judge shares nothing with the judged"},
 	{"soak/internal/audit", []string{"soak", "fakebinance", "streamer/schema"}, "the auditor shares the schema and no code"},
 	{"soak/internal/judge", []string{"soak", "soak/internal/leak"}, "evidence in, judgement out"},
@@ -59,7 +60,7 @@ var rules = []rule{
 var exclusive = map[string][]string{
 	"github.com/testcontainers/testcontainers-go": {"soak/internal/testbed/..."},
 	"os/signal": {"streamer/cmd/...", "fakebinance/cmd/...", "soak/cmd/..."},
-	"testing":   nil,
+	"testing":   {"soak/cmd/soaksim"},
 }
 
 func TestLayout(t *testing.T) {

@@ -45,10 +45,12 @@ type Plan struct {
 	Phases      []Phase     `json:"phases"`
 	Injections  []Injection `json:"injections"` // in order of At
 	SampleEvery Duration    `json:"sample_every"`
-	DrainWithin Duration    `json:"drain_within"` // from the end of traffic until every trade must be visible
+	Fresh       Duration    `json:"fresh,omitempty"` // how long a trade is on its way when all is well; 0: a second
+	DrainWithin Duration    `json:"drain_within"`    // from the end of traffic until every trade must be visible
 	Limits      []Limit     `json:"limits"`
 	Settle      Duration    `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
 	Containers  *Containers `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
+	Virtual     bool        `json:"virtual,omitempty"`    // it runs in virtual time, in one process
 	Scale       int         `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
 	Omitted     []string    `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
 	Topic       *Topic      `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
@@ -76,6 +78,8 @@ type Traffic struct {
 	Rate    float64 `json:"rate"`              // mean trades per second and symbol; 0 publishes nothing
 	Capture string  `json:"capture,omitempty"` // path of a capture to replay in place of synthetic trades
 	Speed   float64 `json:"speed,omitempty"`   // of a replay: 1 is as recorded
+
+	Bunch Duration `json:"bunch,omitempty"` // synthetic trades are due at multiples of it; 0: each at its own time
 }
 
 // Containers are the limits of a subject that is an image: its Command begins

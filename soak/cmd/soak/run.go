@@ -66,6 +66,9 @@ func choosePlan(ctx context.Context, name string, command *cli.Command) (soak.Pl
 	if err != nil {
 		return soak.Plan{}, err
 	}
+	if plan.Virtual {
+		return soak.Plan{}, usage("plan %s runs in virtual time: soak sim -plan %[1]s", plan.Name)
+	}
 	if plan.Containers != nil {
 		// What it starts it finds again by its label, and needs nobody to reap it.
 		if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type Options struct {
 	Source   fakebinance.Source  // what it was
 	Symbols  []string            // in the order in which accounts are listed
 	TimeUnit time.Duration       // precision of the subject's times: time.Microsecond (default) or time.Millisecond
+	Fresh    time.Duration       // how long a trade may be on its way and count as caught up; 0: FreshAge
 	// OnFinding is called with each finding that is kept, after the fact and
 	// without any lock held. Lost trades are known only at the end: Ledger
 	// calls it with them.
@@ -45,6 +47,7 @@ type Auditor struct {
 	ledger    ledger
 	source    fakebinance.Source
 	unit      int64 // microseconds
+	freshAge  int64 // microseconds
 	onFinding func(soak.Finding)
 
 	read atomic.Int64 // sum of the positions of all partitions; see ReadTo
@@ -83,6 +86,7 @@ func New(o Options) *Auditor {
 		ledger:    o.Ledger,
 		source:    o.Source,
 		unit:      max(int64(o.TimeUnit/time.Microsecond), 1),
+		freshAge:  cmp.Or(o.Fresh, FreshAge).Microseconds(),
 		onFinding: o.OnFinding,
 		bySymbol:  make(map[string]*account, len(o.Symbols)),
 		strange:   account{symbol: strangeSymbol},

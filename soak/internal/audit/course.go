@@ -80,9 +80,9 @@ func (a *Auditor) look(now int64) {
 }
 
 // fresh tells whether no trade beyond those visible has been due for longer
-// than freshAge.
+// than is fresh.
 func (a *Auditor) fresh(now int64) bool {
-	return now-a.oldestDue() <= freshAge
+	return now-a.oldestDue() <= a.freshAge
 }
 
 // oldestDue is when the oldest trade was due that is published and lies beyond

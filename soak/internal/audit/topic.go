@@ -149,6 +149,7 @@ func (t Topic) settings() []kgo.Opt {
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(partitionBytes),
 		kgo.MetadataMinAge(topicPoll),
+		kgo.DisableClientMetrics(), // an auditor has nothing to tell
 	}
 	if t.Dial != nil {
 		settings = append(settings, kgo.Dialer(t.Dial))

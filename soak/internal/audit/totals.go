@@ -22,7 +22,7 @@ type Totals struct {
 	// its way.
 	LagP50, LagMax time.Duration
 
-	// CaughtUp: no trade on its way has been due for more than a second. A
+	// CaughtUp: no trade on its way has been due for longer than is fresh. A
 	// hole does not count; it may never be filled.
 	CaughtUp bool
 
@@ -61,7 +61,7 @@ func (a *Auditor) Now(at time.Time) Totals {
 		a.timeline.charge(oldest, now)
 		a.recent.max = max(a.recent.max, now-oldest)
 	}
-	t.CaughtUp = now-oldest <= freshAge
+	t.CaughtUp = now-oldest <= a.freshAge
 	t.VisibleTo = time.UnixMicro(min(oldest, now))
 	t.LagP50 = time.Duration(a.recent.quantile(0.5)) * time.Microsecond
 	t.LagMax = time.Duration(a.recent.max) * time.Microsecond

@@ -8,9 +8,9 @@ import (
 // open is the end of a span or window that has none yet.
 const open = math.MaxInt64
 
-// freshAge: trades are fresh when none that is due has been invisible for
+// FreshAge: trades are fresh when none that is due has been invisible for
 // longer. Criteria call a lag under a second fresh.
-const freshAge = int64(time.Second / time.Microsecond)
+const FreshAge = time.Second
 
 // A window is the time in which an injection is answerable for what happens.
 // All times here are Unix microseconds.

@@ -76,12 +76,24 @@ type timing struct {
 	pingInterval time.Duration
 	pongTimeout  time.Duration
 	staleTimeout time.Duration
+	silence      time.Duration // within which a trade is sure to come, in whole seconds
+}
+
+// silenceOf is how long a plan's traffic may be silent: synthetic trades come in
+// clusters of some dozens at most. A fault that slows what comes shows nothing
+// when nothing does.
+func silenceOf(traffic soak.Traffic, symbols int) time.Duration {
+	const clusters = 60 // times the mean pause between trades
+	if traffic.Rate <= 0 || symbols == 0 {
+		return 0
+	}
+	return time.Duration(clusters / (traffic.Rate * float64(symbols)) * float64(time.Second)).Truncate(time.Second)
 }
 
 // timingOf reads the settings that a plan gives its subject. The fallbacks are
 // the streamer's own defaults.
-func timingOf(subject soak.Subject) (timing, error) {
-	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second}
+func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
+	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second, silence: silence}
 	for name, field := range map[string]*time.Duration{
 		"STREAMER_PING_INTERVAL": &t.pingInterval,
 		"STREAMER_PONG_TIMEOUT":  &t.pongTimeout,

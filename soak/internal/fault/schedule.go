@@ -30,7 +30,7 @@ const (
 // never shows what one kind does in plenty; but every kind has its turn in
 // every chaos phase, for the criteria count kinds.
 func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
-	pace, err := timingOf(plan.Subject)
+	pace, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
 	if err != nil {
 		return nil, err
 	}

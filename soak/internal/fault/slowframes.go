@@ -11,8 +11,8 @@ import (
 // slowFrames holds every frame back for a while: a slow path, or a server
 // under load. Nothing may be lost and no session need end, for frames go on
 // coming.
-var slowFrames = Fault{Name: "slow-frames", Kind: KindSlowFrames, draw: func(rng *rand.Rand, _ timing) soak.Injection {
-	return slowed(seconds(rng, 10, 15), map[string]string{"delay": seconds(rng, 1, 2).String()}, 0)
+var slowFrames = Fault{Name: "slow-frames", Kind: KindSlowFrames, draw: func(rng *rand.Rand, t timing) soak.Injection {
+	return slowed(seconds(rng, 10, 15)+t.silence, map[string]string{"delay": seconds(rng, 1, 2).String()}, 0)
 }}
 
 // slowed is common to the faults that delay without ending.

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,31 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 	return m
 }
 
+// exchangePing is how often the exchange pings a session.
+const exchangePing = 20 * time.Second
+
+// holdBack are the faults that keep pings or pongs from arriving in time.
+var holdBack = []string{"slow-bytes", "slow-frames", "stall", "no-pong"}
+
+// lateAnswers is how many pings of a session may stay unanswered because an
+// injection that it lived through held them back: of pings that arrive
+// together only the newest need be answered (RFC 6455, 5.5.3).
+func lateAnswers(e *Evidence, s soak.Session) (n int64) {
+	for _, in := range e.Plan.Injections {
+		from, to := in.Began, in.Ended.Add(in.Disturbance.Settle.D())
+		if from.Before(s.Opened) {
+			from = s.Opened
+		}
+		if to.After(s.Closed) {
+			to = s.Closed
+		}
+		if slices.Contains(holdBack, in.Fault) && from.Before(to) {
+			n += int64(to.Sub(from)/exchangePing) + 1
+		}
+	}
+	return n
+}
+
 // pings counts what was left unanswered in sessions that no injection ended.
 // The last ping of a session may still be on its way when it ends.
 func pings(e *Evidence, _ soak.Limit) measurement {
@@ -142,7 +168,8 @@ func pings(e *Evidence, _ soak.Limit) measurement {
 		if s.During != "" {
 			continue
 		}
-		n := max(s.PingsSent-s.PongsGot-1, 0) + max(s.ClientPings-s.PongsSent-1, 0) + s.PongTimeouts
+		late := lateAnswers(e, s)
+		n := max(s.PingsSent-s.PongsGot-1-late, 0) + max(s.ClientPings-s.PongsSent-1-late, 0) + s.PongTimeouts
 		if n > 0 && m.why == "" {
 			m.why = fmt.Sprintf("session %d: %d of %d server pings answered, %d of %d client pings, %d pong timeouts",
 				s.N, s.PongsGot, s.PingsSent, s.PongsSent, s.ClientPings, s.PongTimeouts)

@@ -26,6 +26,8 @@ type Choices struct {
 	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
 	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
 
+	Days int // another length of a plan in virtual time; 0: its own
+
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
 	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
 }
@@ -36,7 +38,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke, soak1h, soak12h, soak24h}
+var templates = []template{smoke, soak1h, soak12h, soak24h, day, week, month, monthBusy}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -87,10 +89,10 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 			WithoutPrometheus(&plan, "no Prometheus was wanted")
 		}
 	}
-	err := compress(&plan, choices.Scale)
-	if err != nil {
+	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Days)); err != nil {
 		return soak.Plan{}, err
 	}
+	var err error
 	if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}

@@ -40,7 +40,7 @@ func (r *run) look(now time.Time, totals audit.Totals) Progress {
 	s := &r.scene
 	s.totals, s.at = totals, now
 	s.lagMax = max(s.lagMax, totals.LagMax)
-	rate := s.rate(totals.Delivered)
+	rate := s.rate(totals.Delivered, r.every())
 	p := Progress{
 		Plan: r.plan.Name, Seed: r.plan.Seed, Subject: r.plan.Subject.Name,
 		Phase: s.phase, Phases: len(r.plan.Phases),
@@ -63,7 +63,7 @@ func (r *run) look(now time.Time, totals audit.Totals) Progress {
 
 // rate notes what was delivered by now and returns the mean over the last
 // ticks.
-func (s *scene) rate(delivered int64) float64 {
+func (s *scene) rate(delivered int64, tick time.Duration) float64 {
 	oldest := s.delivered[s.ticks%rateTicks]
 	span := min(s.ticks, rateTicks)
 	s.delivered[s.ticks%rateTicks] = delivered
@@ -74,5 +74,5 @@ func (s *scene) rate(delivered int64) float64 {
 	if span < rateTicks {
 		oldest = s.delivered[0]
 	}
-	return float64(delivered-oldest) / (time.Duration(span) * watchEvery).Seconds()
+	return float64(delivered-oldest) / (time.Duration(span) * tick).Seconds()
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,9 @@ const (
 	// readOutWithin is for the auditor to reach the end of the topic, and before
 	// that for Kafka to end a transaction that a dead subject left open.
 	readOutWithin = time.Minute
-	// lastTradeAge is when a trade that is still not visible counts as behind.
-	lastTradeAge = 1100 * time.Millisecond
+	// lastTradeMargin beyond what is fresh, a trade that is still not visible
+	// counts as behind.
+	lastTradeMargin = 100 * time.Millisecond
 	// profileWithin keeps a subject that does not answer from holding up a run.
 	profileWithin = 10 * time.Second
 )
@@ -41,6 +43,7 @@ type Options struct {
 	// Hard ends everything at once when it is cancelled, also the drain and
 	// the audit; what is known by then is judged. Nil: never.
 	Hard       context.Context
+	Virtual    *testbed.Virtual // for a plan in virtual time
 	OnEvent    func(soak.Event) // called with each event as it is recorded
 	OnProgress func(Progress)   // called each second
 }
@@ -83,7 +86,7 @@ func (r *run) tell(ctx context.Context) (err error) {
 
 // raise starts the testbed and the subject, and proves the subject's health.
 func (r *run) raise(ctx context.Context) error {
-	bed, err := testbed.Up(ctx, r.plan, r.dir.Dir())
+	bed, err := testbed.Up(ctx, r.plan, r.dir.Dir(), r.options.Virtual)
 	if err != nil {
 		return err
 	}
@@ -99,11 +102,17 @@ func (r *run) raise(ctx context.Context) error {
 		Source:    bed.Source,
 		Symbols:   r.plan.Symbols,
 		TimeUnit:  timeUnit(r.plan.Subject),
+		Fresh:     r.plan.Fresh.D(),
 		OnFinding: r.finding,
 	})
 	r.auditor.Begin(time.Now())
 	r.enter(soak.PhaseWarmUp)
-	bed.Exchange.Start()
+	// A container takes some seconds to be there. Trades that nobody could have
+	// seen would spoil every figure of the warm-up.
+	later := r.plan.Containers != nil
+	if !later {
+		bed.Exchange.Start()
+	}
 	if err := bed.StartSubject(ctx); err != nil {
 		return err
 	}
@@ -115,6 +124,9 @@ func (r *run) raise(ctx context.Context) error {
 		return err
 	}
 	r.event(soak.EventSubject, r.plan.Subject.Name, "ready", nil)
+	if later {
+		bed.Exchange.Start()
+	}
 	return nil
 }
 
@@ -172,9 +184,9 @@ func (r *run) awaitLast(ended time.Time) {
 		return
 	default:
 	}
-	// Caught up allows a trade to be a second late, so it means that all are
+	// Caught up allows a trade to be somewhat late, so it means that all are
 	// visible only when the last one is older.
-	if err := r.await(r.hard, ended.Add(lastTradeAge), r.plan.DrainWithin.D(), caughtUp); err != nil {
+	if err := r.await(r.hard, ended.Add(cmp.Or(r.plan.Fresh.D(), audit.FreshAge)+lastTradeMargin), r.plan.DrainWithin.D(), caughtUp); err != nil {
 		r.event(soak.EventHarness, soak.PhaseDrain, "not every trade became visible: "+reason(err), nil)
 	}
 }

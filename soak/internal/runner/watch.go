@@ -16,6 +16,15 @@ import (
 // progress is shown.
 const watchEvery = time.Second
 
+// every is watchEvery, or in virtual time, where a look costs as much as all
+// else of a second, less often.
+func (r *run) every() time.Duration {
+	if r.plan.Virtual {
+		return 10 * watchEvery
+	}
+	return watchEvery
+}
+
 // watch starts what goes on beside the story: the audit of the topic, the
 // samples, the figures for the person who looks on, and an eye on the subject.
 // The context that it returns ends when ctx does, when the subject dies, or
@@ -73,7 +82,7 @@ func (r *run) audit(ctx context.Context) error {
 
 // topic is what the subject writes to.
 func (r *run) topic() audit.Topic {
-	return audit.Topic{Brokers: r.bed.Store.Brokers(), Registry: r.bed.Store.RegistryURL(), Topic: r.bed.Topic}
+	return audit.Topic{Brokers: r.bed.Store.Brokers(), Registry: r.bed.Store.RegistryURL(), Topic: r.bed.Topic, Dial: r.bed.Dial()}
 }
 
 // guard ends the story when the subject ends before it is asked to.
@@ -92,7 +101,7 @@ func (r *run) guard(ctx context.Context, fail context.CancelCauseFunc) {
 
 // figures asks the auditor once a second.
 func (r *run) figures(ctx context.Context) error {
-	ticker := time.NewTicker(watchEvery)
+	ticker := time.NewTicker(r.every())
 	defer ticker.Stop()
 	for {
 		select {

@@ -137,6 +137,8 @@ func (d Deployment) Run(ctx context.Context) (container string, err error) {
 		return container, nil
 	case code == 1 && verb == "kept":
 		return container, fmt.Errorf("%w: %s", ErrNotDeployed, d.said())
+	case err == nil:
+		return "", fmt.Errorf("%s %s %s ended well and did not say who delivers: %s", path.Base(d.Script), d.Blue, d.Image, d.said())
 	default:
 		return "", fmt.Errorf("%s %s %s: %w: %s", path.Base(d.Script), d.Blue, d.Image, errors.Join(err, context.Cause(ctx)), d.said())
 	}

@@ -31,9 +31,12 @@ type Memory struct {
 
 var _ Kafka = (*Memory)(nil)
 
-// NewMemory starts it. log receives its warnings.
-func NewMemory(log io.Writer) (*Memory, error) {
-	m := &Memory{door: &door{}}
+// NewMemory starts it on the loopback interface. log receives its warnings.
+func NewMemory(log io.Writer) (*Memory, error) { return newMemory(log, net.Listen) }
+
+// newMemory starts it where listen says, at a port that is free or given.
+func newMemory(log io.Writer, listen func(network, address string) (net.Listener, error), ports ...int) (*Memory, error) {
+	m := &Memory{door: &door{listener: listen}}
 	settings := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.DefaultNumPartitions(partitions),
@@ -41,6 +44,9 @@ func NewMemory(log io.Writer) (*Memory, error) {
 		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(segmentBytes)}),
 		kfake.WithLogger(kfake.BasicLogger(log, kfake.LogLevelWarn)),
 		kfake.ListenFn(m.door.listen),
+	}
+	if len(ports) > 0 {
+		settings = append(settings, kfake.Ports(ports...))
 	}
 	cluster, err := kfake.NewCluster(settings...)
 	if err != nil {
@@ -74,6 +80,8 @@ func (m *Memory) Close() error {
 // and opened again at the same address. While it is shut the system refuses
 // connections, as it does for a process that is gone.
 type door struct {
+	listener func(network, address string) (net.Listener, error)
+
 	mu      sync.Mutex // never held while waiting
 	address string
 	inner   net.Listener // nil while shut
@@ -84,7 +92,7 @@ type door struct {
 
 // listen is a kfake.ListenFn.
 func (d *door) listen(network, address string) (net.Listener, error) {
-	inner, err := net.Listen(network, address)
+	inner, err := d.listener(network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +126,7 @@ func (d *door) open() error {
 	if d.inner != nil || d.closed {
 		return nil
 	}
-	inner, err := net.Listen("tcp", d.address)
+	inner, err := d.listener("tcp", d.address)
 	if err != nil {
 		return fmt.Errorf("bring the broker at %s back: %w", d.address, err)
 	}

@@ -207,7 +207,12 @@ func (p *Local) signalGroup(signal syscall.Signal) {
 
 // Tail implements Process.
 func (p *Local) Tail() []string {
-	lines, err := lastLines(p.logPath)
+	return tail(p.logPath)
+}
+
+// tail is the end of a log, or why there is none.
+func tail(path string) []string {
+	lines, err := lastLines(path)
 	if err != nil {
 		return []string{err.Error()}
 	}

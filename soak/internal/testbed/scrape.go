@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,8 +60,12 @@ type Endpoints struct {
 
 // NewEndpoints returns a reader of the endpoints at an address such as
 // "127.0.0.1:9091".
-func NewEndpoints(address string) *Endpoints {
+func NewEndpoints(address string) *Endpoints { return newEndpoints(address, nil) }
+
+// newEndpoints reaches them by dial, or as the system does.
+func newEndpoints(address string, dial func(context.Context, string, string) (net.Conn, error)) *Endpoints {
 	return &Endpoints{base: "http://" + address, client: &http.Client{Transport: &http.Transport{
+		DialContext:     dial,
 		MaxConnsPerHost: 2, // a sample and a profile at the same time
 		IdleConnTimeout: time.Minute,
 	}}}

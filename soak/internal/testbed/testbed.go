@@ -48,15 +48,22 @@ type Testbed struct {
 	dir     string
 	backend *Backend     // the store of a plan without containers
 	stack   *stack.Stack // and that of one with
+	virtual *Virtual     // of a run in virtual time
+	memory  *Memory      // and its store
+	schemas *virtualRegistryServer
 	logs    []*os.File
 }
 
 // Up starts Kafka, the registry and the exchange for a plan, and writes the
 // exchange's certificate into the run directory. Kafka and registry are in
 // memory, or in containers where the plan has some; the exchange is always
-// here: what it published is evidence. It does not publish yet.
-func Up(ctx context.Context, plan soak.Plan, dir string) (bed *Testbed, err error) {
-	b := &Testbed{Topic: cmp.Or(plan.Subject.Settings["STREAMER_TOPIC"], schema.Topic), plan: plan, dir: dir}
+// here: what it published is evidence. It does not publish yet. virtual is for
+// a plan in virtual time, and nil for others.
+func Up(ctx context.Context, plan soak.Plan, dir string, virtual *Virtual) (bed *Testbed, err error) {
+	b := &Testbed{Topic: cmp.Or(plan.Subject.Settings["STREAMER_TOPIC"], schema.Topic), plan: plan, dir: dir, virtual: virtual}
+	if plan.Virtual != (virtual != nil) {
+		return nil, fmt.Errorf("plan %s: virtual time in the plan: %v, and where it runs: %v", plan.Name, plan.Virtual, virtual != nil)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -92,6 +99,9 @@ func Up(ctx context.Context, plan soak.Plan, dir string) (bed *Testbed, err erro
 // openStore starts Kafka and the registry, and opens the exchange's listener
 // where the subject can reach it; nil is the exchange's own choice.
 func (b *Testbed) openStore(ctx context.Context) (net.Listener, error) {
+	if b.virtual != nil {
+		return b.openVirtual()
+	}
 	if b.plan.Containers == nil {
 		log, err := b.openLog("kafka.log")
 		if err != nil {
@@ -122,12 +132,47 @@ func (b *Testbed) openStore(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
+// openVirtual is openStore in a network of this process.
+func (b *Testbed) openVirtual() (net.Listener, error) {
+	log, err := b.openLog("kafka.log")
+	if err != nil {
+		return nil, err
+	}
+	network := b.virtual.Network
+	listen := func(_, address string) (net.Listener, error) { return network.Listen(address) }
+	if b.memory, err = newMemory(log, listen, virtualKafka); err != nil {
+		return nil, err
+	}
+	registry, err := network.Listen(virtualRegistry)
+	if err != nil {
+		return nil, fmt.Errorf("start the registry: %w", err)
+	}
+	b.schemas = serveRegistry(registry)
+	b.Store = virtualStore{b.memory}
+	return network.Listen(virtualExchange)
+}
+
+// virtualStore is Kafka and registry of a virtual run.
+type virtualStore struct{ *Memory }
+
+// RegistryURL implements Store.
+func (virtualStore) RegistryURL() string { return "http://" + virtualRegistry }
+
+// Dial opens connections to the store, for those who do not care where it is;
+// nil is as the system does.
+func (b *Testbed) Dial() func(context.Context, string, string) (net.Conn, error) {
+	if b.virtual == nil {
+		return nil
+	}
+	return b.virtual.Network.Dial
+}
+
 // openSource makes the trades of a plan: a capture or a synthetic market.
 // Trades are due from now on.
 func openSource(plan soak.Plan) (fakebinance.Source, error) {
 	if plan.Traffic.Capture == "" {
 		return fakebinance.NewMarket(fakebinance.MarketOptions{
-			Seed: plan.Seed, Symbols: plan.Symbols, Rate: plan.Traffic.Rate, Start: time.Now(),
+			Seed: plan.Seed, Symbols: plan.Symbols, Rate: plan.Traffic.Rate, Bunch: plan.Traffic.Bunch.D(), Start: time.Now(),
 		})
 	}
 	capture, err := fakebinance.OpenCapture(plan.Traffic.Capture)
@@ -148,6 +193,14 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 		}
 		b.Subject, b.Endpoints = &Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress())
 		return b.startPrometheus(ctx)
+	}
+	if b.virtual != nil {
+		called, err := b.virtual.call(b.plan.Subject.Name, logPath, b.settings())
+		if err != nil {
+			return err
+		}
+		b.Subject, b.Endpoints = called, newEndpoints(virtualSubject, b.virtual.Network.Dial)
+		return nil
 	}
 	var err error
 	b.Subject, b.Endpoints, err = StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
@@ -342,6 +395,12 @@ func (b *Testbed) Close() error {
 	}
 	if b.stack != nil {
 		problems = append(problems, b.stack.Close())
+	}
+	if b.schemas != nil {
+		b.schemas.close()
+	}
+	if b.memory != nil {
+		problems = append(problems, b.memory.Close())
 	}
 	for _, log := range b.logs {
 		problems = append(problems, log.Close())

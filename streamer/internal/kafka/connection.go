@@ -55,6 +55,7 @@ func (c *Connection) client(more ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(retryFirst<<min(tries, 6), retryMax) }),
 		kgo.WithLogger(log),
+		kgo.DisableClientMetrics(), // what a broker may ask for (KIP-714) is on /metrics
 	)
 	client, err := kgo.NewClient(append(options, more...)...)
 	if err != nil {

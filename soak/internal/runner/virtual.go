@@ -1,0 +1,119 @@
+package runner
+
+import (
+	"fmt"
+	"time"
+
+	"steadfeed/soak"
+)
+
+// The plans in virtual time run the streamer's core, the exchange, Kafka, the
+// registry and the auditor in one process, in which time jumps. They see what
+// takes days: rotations by the hundred, pings by the ten thousand, faults all
+// along.
+var (
+	day       = virtual("day", "A day in virtual time", 1, 1)
+	week      = virtual("week", "A week in virtual time", 7, 1)
+	month     = virtual("month", "Thirty days in virtual time", 30, 1)
+	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20)
+)
+
+const (
+	// faultsADay: one each six hours.
+	faultsADay = 4
+	// virtualWarmUp is before the first of them, virtualCalm after the last.
+	virtualWarmUp = 30 * time.Minute
+	virtualCalm   = 2 * time.Hour
+	// virtualSamples: a sample of a month's length each quarter of an hour.
+	virtualSamples = 15 * time.Minute
+	maxDays        = 40 // as long as the auditor counts seconds
+)
+
+// virtual is a plan of so many days with a rate of trades a second in all.
+func virtual(name, about string, days int, rate float64) template {
+	return template{name: name, about: about + ": every trade, rotation and ping accounted for.", fill: func(plan *soak.Plan) {
+		plan.Virtual = true
+		plan.Symbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
+		plan.Traffic = soak.Traffic{Rate: rate / float64(len(plan.Symbols))}
+		if rate > 1 {
+			plan.Traffic.Bunch = soak.Duration(time.Second)
+		}
+		plan.Fresh = soak.Duration(virtualFreshness)
+		plan.Subject.TimeUnit = "microsecond"
+		plan.Subject.Settings = map[string]string{
+			"STREAMER_ROTATION_INTERVAL": "4h",
+			"STREAMER_PING_INTERVAL":     "180s",
+			// What costs is each request, not each virtual second: a heartbeat of
+			// the group each 100 ms would be most of a month.
+			"STREAMER_HEARTBEAT_INTERVAL": "10s",
+			"STREAMER_SESSION_TIMEOUT":    "45s",
+			"STREAMER_COMMIT_INTERVAL":    virtualCommit.String(),
+			"STREAMER_PARTITIONS":         "1", // one transaction for all symbols
+		}
+		setDays(plan, days)
+		plan.SampleEvery = soak.Duration(virtualSamples)
+		plan.DrainWithin = soak.Duration(30 * time.Second)
+		plan.Limits = virtualLimits()
+	}}
+}
+
+// virtualCommit is longer than in production, for the same reason.
+const virtualCommit = 4 * time.Second
+
+// setDays makes the timetable of a virtual plan.
+func setDays(plan *soak.Plan, days int) {
+	length := time.Duration(days) * 24 * time.Hour
+	plan.Phases = []soak.Phase{
+		{Name: soak.PhaseWarmUp, For: soak.Duration(virtualWarmUp)},
+		{Name: soak.PhaseChaos, For: soak.Duration(length - virtualWarmUp - virtualCalm), Chaos: true, Injections: faultsADay * days},
+		{Name: soak.PhaseCalm, For: soak.Duration(virtualCalm)},
+	}
+}
+
+// stretch gives a virtual plan another length, in days.
+func stretch(plan *soak.Plan, days int) error {
+	switch {
+	case days == 0:
+		return nil
+	case !plan.Virtual:
+		return fmt.Errorf("plan %s is not in virtual time: its length is its own", plan.Name)
+	case days < 1 || days > maxDays:
+		return fmt.Errorf("plan %s: %d days: 1 to %d are possible", plan.Name, days, maxDays)
+	}
+	setDays(plan, days)
+	return nil
+}
+
+func virtualLimits() []soak.Limit {
+	const inMemory = "in virtual time nothing takes time but what waits; the plans in real time judge it"
+	return []soak.Limit{
+		atMost("delivery.complete", 0, "trades"),
+		atMost("delivery.unique", 0, "trades"),
+		atMost("delivery.ordered", 0, "trades"),
+		atMost("delivery.faithful", 0, "trades"),
+		atMost("memory.rss_limit", 400, "MB"), // of this process: the harness is in it
+		atMost("memory.growth", 100, "MB"),
+		reported("memory.score", "", "it is by the hour, and the hours here are virtual"),
+		notClaimed("memory.trend", "memory is real and the hours are virtual: growth in all and per event is judged"),
+		reported("memory.growth_per_event", "KiB", "the harness's own memory is in it"),
+		notClaimed("throughput", inMemory),
+		atMost("freshness", virtualFreshness.Seconds(), "s"),
+		atMost("freshness.drift", virtualFreshness.Seconds()/3, "s"), // medians wander with the commits
+		atMost("catchup", 30, "s"),
+		gate("pause"),
+		gate("rotations"),
+		gate("pings"),
+		atMost("reconnects", 0, "sessions"),
+		notClaimed("alerts.expected", "no Prometheus runs in virtual time"),
+		notClaimed("alerts.unexpected", "no Prometheus runs in virtual time"),
+		atLeast("uptime", 99.9, "%"),
+		atLeast("validity.duration", 98, "%"),
+		atLeast("validity.samples", 95, "%"),
+		gate("validity.injections"),
+		gate("validity.subject"),
+		gate("validity.host"),
+	}
+}
+
+// virtualFreshness is the commit interval of these plans and half a second.
+const virtualFreshness = virtualCommit + 500*time.Millisecond
