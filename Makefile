@@ -23,7 +23,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 deployments images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 deployments images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -45,7 +45,7 @@ bench: build ## benchmarks: hot path, fake exchange, whole processes, and how lo
 	bin/soak bench
 	bin/soak rounds -kinds quiet -quiet 20s
 
-lint: ## gofmt, go vet, staticcheck, and the alert rules where promtool is there
+lint: ## gofmt, go vet, staticcheck, actionlint, and the alert rules where promtool is there
 	scripts/lint.sh
 
 alerts: ## try the alert rules with promtool: each fires in one case and not in another
@@ -62,7 +62,7 @@ soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded tr
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
-soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
+soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
 	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(SEED),-seed $(SEED))
