@@ -128,6 +128,9 @@ func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
 	return t, nil
 }
 
+// alertPongTimeout is the alert of the rules file that a missing pong fires.
+const alertPongTimeout = "BinancePongTimeout"
+
 // Parts of every disturbance.
 const (
 	// reconnectPause is a backoff (1 s at first, jittered), a dial with TLS, and

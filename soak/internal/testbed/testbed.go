@@ -39,6 +39,8 @@ type Testbed struct {
 	Store    Store
 	Topic    string
 
+	Prometheus *Prometheus // that watches the subject; nil where none does
+
 	plan    soak.Plan
 	dir     string
 	backend *Backend     // the store of a plan without containers
@@ -200,7 +202,7 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 			return err
 		}
 		b.lives.begin(&Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress()))
-		return nil
+		return b.startPrometheus(ctx)
 	}
 	if b.virtual != nil {
 		called, err := b.virtual.call(b.plan.Subject.Name, logPath, b.settings())
@@ -215,6 +217,20 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 		return err
 	}
 	b.lives.begin(process, endpoints)
+	return nil
+}
+
+// startPrometheus starts the one that watches the subject, where the plan has
+// one. It comes after the subject, whose name it must find.
+func (b *Testbed) startPrometheus(ctx context.Context) error {
+	image := b.plan.Containers.PrometheusImage
+	if image == "" {
+		return nil
+	}
+	if err := b.stack.StartPrometheus(ctx, image); err != nil {
+		return err
+	}
+	b.Prometheus = NewPrometheus(b.stack.PrometheusAddress())
 	return nil
 }
 
@@ -381,6 +397,9 @@ func (b *Testbed) Close() error {
 	if now := b.lives.current(); now != nil {
 		now.process.Kill()
 		now.endpoints.Close()
+	}
+	if b.Prometheus != nil {
+		b.Prometheus.Close()
 	}
 	if b.Exchange != nil {
 		problems = append(problems, b.Exchange.Close())
