@@ -39,6 +39,7 @@ var rules = []rule{
 	{"fakebinance/cmd/fakebinance", []string{"fakebinance", "fakebinance/internal/conform"}, "the command wires flags and signals and nothing else"},
 	{"fakebinance/memnet", nil, "the network in memory stands alone"},
 	{"fakebinance/internal/conform", nil, "the rules are asked over the wire only"},
+	{"fakebinance/clients", nil, "other people's clients are tested from outside"},
 	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
 	{"soak/cmd/registry", nil, "it serves the library's fake and nothing else"},
