@@ -39,6 +39,9 @@ func TestRules(t *testing.T) {
 	defer s.Close()
 	s.Start()
 	e := endpointOf(s)
+	defer func() { // what conform's description and the README say
+		t.Logf("%d connections, %d of request weight", len(s.Ledger().Sessions()), s.MostRESTWeight())
+	}()
 	for _, c := range Cases() {
 		if c.Probe == nil {
 			continue
