@@ -17,13 +17,17 @@ CAPTURE ?=
 SPEED ?= 1
 SEED ?=
 SCALE ?=
+PLAN ?=
+DAYS ?=
+SEEDS ?=
+WITHIN ?=
 ROUNDS ?=
 RUN ?= runs/latest
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 deployments images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim rounds rounds-kafka rounds-kafka3 deployments images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -69,7 +73,11 @@ soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; 
 
 soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length, PLAN=month-busy 20 trades a second, SEED=n repeats a run
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
-	bin/soak sim -plan $(or $(PLAN),month) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
+	bin/soak sim $(if $(PLAN),-plan $(PLAN)) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
+
+fuzz-sim: ## days full of trouble in virtual time, a seed after another until one fails; WITHIN=1h or SEEDS=n ends it
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

@@ -142,6 +142,23 @@ func (r *Run) Dir() string { return r.dir }
 // Plan is the plan as last written.
 func (r *Run) Plan() Plan { return r.plan }
 
+// ReadPlan reads a plan from a file, such as the plan.json of a run, to be run
+// again: what became of its injections is left out.
+func ReadPlan(path string) (plan Plan, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return plan, fmt.Errorf("read plan: %w", err)
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return plan, fmt.Errorf("read plan %s: %w", path, err)
+	}
+	for i := range plan.Injections {
+		in := &plan.Injections[i]
+		in.Began, in.Ended, in.Proven, in.Evidence, in.Err = time.Time{}, time.Time{}, false, "", ""
+	}
+	return plan, nil
+}
+
 // AppendEvent adds one line to the events. It is in the file, though not yet
 // on the disk, when AppendEvent returns.
 func (r *Run) AppendEvent(e Event) error { return appendLine(r.events, EventsFile, e) }

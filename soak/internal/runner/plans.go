@@ -26,7 +26,7 @@ type Choices struct {
 	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
 	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
 
-	Days int // another length of a plan in virtual time; 0: its own
+	Length time.Duration // another one of a plan in virtual time; 0: its own
 
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
 	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
@@ -38,7 +38,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, week, month, monthBusy}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -89,7 +89,7 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 			WithoutPrometheus(&plan, "no Prometheus was wanted")
 		}
 	}
-	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Days)); err != nil {
+	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Length)); err != nil {
 		return soak.Plan{}, err
 	}
 	var err error
