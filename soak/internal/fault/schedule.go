@@ -56,6 +56,21 @@ func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
 	return injections, nil
 }
 
+// At is one injection of a fault at a time that nobody draws by lot.
+func At(plan soak.Plan, name string, at time.Duration) (soak.Injection, error) {
+	f, known := find(name)
+	if !known {
+		return soak.Injection{}, fmt.Errorf("there is no fault %q", name)
+	}
+	pace, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
+	if err != nil {
+		return soak.Injection{}, err
+	}
+	in := f.injection(stream(plan.Seed, "at "+name), pace)
+	in.Name, in.At = name, soak.Duration(at)
+	return in, nil
+}
+
 // stream is a source of randomness for one purpose, so that one more draw in
 // one place does not change what is drawn in another.
 func stream(seed uint64, purpose string) *rand.Rand {

@@ -107,9 +107,9 @@ func (r *run) raise(ctx context.Context) error {
 	})
 	r.auditor.Begin(time.Now())
 	r.enter(soak.PhaseWarmUp)
-	// A container takes some seconds to be there. Trades that nobody could have
-	// seen would spoil every figure of the warm-up.
-	later := r.plan.Containers != nil
+	// A container takes some seconds to be there, and a trap may spring before.
+	// Trades that nobody could have seen would spoil every figure of the warm-up.
+	later := r.plan.Containers != nil || r.plan.Virtual
 	if !later {
 		bed.Exchange.Start()
 	}
