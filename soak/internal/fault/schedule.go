@@ -97,7 +97,7 @@ func events(phase soak.Phase) []soak.Injection {
 // A phase says how many it wants; 0 is as many as there is room for.
 func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak.Injection, error) {
 	room, most := phase.For.D(), phase.Injections
-	faults, kinds := drawnIn(plan)
+	faults, kinds := drawnIn(plan, pace)
 	if most == 0 {
 		most = maxInjections
 	}

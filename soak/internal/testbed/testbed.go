@@ -228,7 +228,7 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 // one. It comes after the subject, whose name it must find.
 func (b *Testbed) startPrometheus(ctx context.Context) error {
 	image := b.plan.Containers.PrometheusImage
-	if image == "" {
+	if image == "" || b.Prometheus != nil { // not wanted, or there since an earlier life of the subject
 		return nil
 	}
 	if err := b.stack.StartPrometheus(ctx, image); err != nil {
