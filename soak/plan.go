@@ -48,13 +48,16 @@ type Plan struct {
 	Fresh       Duration    `json:"fresh,omitempty"` // how long a trade is on its way when all is well; 0: a second
 	DrainWithin Duration    `json:"drain_within"`    // from the end of traffic until every trade must be visible
 	Limits      []Limit     `json:"limits"`
-	Settle      Duration    `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
-	Containers  *Containers `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
-	Virtual     bool        `json:"virtual,omitempty"`    // it runs in virtual time, in one process
-	Trap        *Trap       `json:"trap,omitempty"`       // of a plan in virtual time
-	Scale       int         `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
-	Omitted     []string    `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
-	Topic       *Topic      `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
+	// Least is how much must have happened, by the subject's counters: a run in
+	// which less did shows less than it seems to.
+	Least      map[string]float64 `json:"least,omitempty"`
+	Settle     Duration           `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
+	Containers *Containers        `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
+	Virtual    bool               `json:"virtual,omitempty"`    // it runs in virtual time, in one process
+	Trap       *Trap              `json:"trap,omitempty"`       // of a plan in virtual time
+	Scale      int                `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
+	Omitted    []string           `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
+	Topic      *Topic             `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
 }
 
 // Topic is what an audit reads, and whom it asks about what it finds. Secrets

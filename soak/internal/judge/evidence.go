@@ -14,6 +14,8 @@ type Evidence struct {
 	Plan        soak.Plan // its injections with what became of them
 	Ledger      soak.Ledger
 	Samples     []soak.Sample
+	Happened    map[string]float64 // by the subject's counters, over all its lives
+	counted     map[string]float64 // when they were last read
 	Subject     soak.SubjectBuild
 	Alerts      *soak.Alerts // nil: nobody watched for them
 	Began       time.Time
@@ -51,13 +53,34 @@ func Load(run *soak.Run) (Evidence, error) {
 		if err != nil {
 			return Evidence{}, err
 		}
-		sample.Counters = nil // most of a sample's size, and no criterion rests on them
+		e.count(sample.Counters)
+		sample.Counters = nil // most of a sample's size
 		e.Samples = append(e.Samples, sample)
 	}
 	if e.Ended.IsZero() && len(e.Samples) > 0 {
 		e.Ended = e.Samples[len(e.Samples)-1].At
 	}
 	return e, nil
+}
+
+// count takes in a reading of the subject's counters. One that is lower than
+// before has begun anew, with a new process.
+func (e *Evidence) count(counters map[string]float64) {
+	if e.Happened == nil {
+		e.Happened, e.counted = map[string]float64{}, map[string]float64{}
+	}
+	for name := range e.Plan.Least {
+		now, served := counters[name]
+		if !served {
+			continue
+		}
+		before := e.counted[name]
+		if now < before {
+			before = 0
+		}
+		e.Happened[name] += now - before
+		e.counted[name] = now
+	}
 }
 
 // blind tells whether what was not seen proves nothing: the harness was in

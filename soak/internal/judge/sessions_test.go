@@ -72,3 +72,20 @@ func deref(v *float64) string {
 	}
 	return fmt.Sprint(*v)
 }
+
+// What a killed process had counted counts, and a counter that stayed too low
+// makes a run inconclusive.
+func TestCoverage(t *testing.T) {
+	e := Evidence{Plan: soak.Plan{Least: map[string]float64{"rotations": 5, "fenced": 1}}}
+	for _, n := range []float64{0, 2, 3, 1, 2} { // the process was replaced after the third reading
+		e.count(map[string]float64{"rotations": n, "other": 100})
+	}
+	m := coverage(&e, soak.Limit{})
+	if !m.missed || *m.value != 1 || m.why != "fenced: 0, of 1" {
+		t.Errorf("%+v, %v", m, *m.value)
+	}
+	e.count(map[string]float64{"fenced": 1})
+	if m := coverage(&e, soak.Limit{}); m.missed {
+		t.Errorf("%+v", m)
+	}
+}

@@ -2,6 +2,9 @@ package judge
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"steadfeed/soak"
 )
@@ -102,6 +105,26 @@ func subject(e *Evidence, _ soak.Limit) measurement {
 		m.unfit, m.why = true, "it is not known which build of the subject was tested"
 	default:
 		m.why = fmt.Sprintf("%s %s, %s", e.Subject.Name, e.Subject.Version, cleanExit)
+	}
+	return m
+}
+
+// coverage is about what must have happened for a run to mean anything.
+func coverage(e *Evidence, _ soak.Limit) measurement {
+	m := measurement{evidence: soak.SamplesFile}
+	reached := 0
+	for _, name := range slices.Sorted(maps.Keys(e.Plan.Least)) {
+		least, was := e.Plan.Least[name], e.Happened[name]
+		if was < least {
+			m.missed = true
+			m.why += fmt.Sprintf("%s: %g, of %g; ", name, was, least)
+			continue
+		}
+		reached++
+	}
+	m.value = number(reached)
+	if m.why = strings.TrimSuffix(m.why, "; "); m.why == "" {
+		m.why = fmt.Sprintf("all %d of the plan's counters are high enough", reached)
 	}
 	return m
 }

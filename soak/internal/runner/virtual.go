@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"steadfeed/soak"
@@ -72,6 +73,28 @@ func setLength(plan *soak.Plan, length time.Duration, faultsADay int) {
 		{Name: soak.PhaseChaos, For: soak.Duration(length - virtualWarmUp - virtualCalm), Chaos: true, Injections: max(faultsADay*int(length/time.Hour)/24, 1)},
 		{Name: soak.PhaseCalm, For: soak.Duration(virtualCalm)},
 	}
+	plan.Least = happens(plan, faultsADay)
+}
+
+// happens is how much must have happened in a virtual plan, less than its
+// timetable has: a schedule of rotations begins again with each process, and
+// what a process counted since the last sample goes with it when it is killed.
+func happens(plan *soak.Plan, faultsADay int) map[string]float64 {
+	days := plan.Length().Hours() / 24
+	rotations := math.Floor(days)
+	if faultsADay <= 4 {
+		rotations = math.Floor(4 * days)
+	}
+	least := map[string]float64{"binance_reconnects_total": 1, "binance_trades_backfilled_total": 1}
+	if rotations > 0 {
+		least["binance_connection_rotations_total"] = rotations
+		least["binance_trades_duplicate_total"] = rotations // two sessions bring the same
+	}
+	if days >= 7 {
+		least["binance_pong_timeouts_total"] = 1
+		least["streamer_fenced_total"] = 1
+	}
+	return least
 }
 
 // stretch gives a virtual plan another length, with as many faults a day.
@@ -120,6 +143,7 @@ func virtualLimits() []soak.Limit {
 		atLeast("validity.samples", 95, "%"),
 		gate("validity.injections"),
 		gate("validity.subject"),
+		gate("validity.coverage"),
 		gate("validity.host"),
 	}
 }

@@ -40,6 +40,7 @@ var counters = []string{
 	"kafka_messages_produced_total",
 	"kafka_produce_errors_total",
 	"kafka_produce_retries_total",
+	"streamer_fenced_total",
 	"serializer_cache_size",
 	"serializer_cache_evictions_total",
 	"memory_leak_detection_score",
