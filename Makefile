@@ -17,13 +17,17 @@ CAPTURE ?=
 SPEED ?= 1
 SEED ?=
 SCALE ?=
+PLAN ?=
+DAYS ?=
+SEEDS ?=
+WITHIN ?=
 ROUNDS ?=
 RUN ?= runs/latest
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint audit-large canaries soak soak-1h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 images clients report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +49,11 @@ bench: build ## benchmarks: hot path, fake exchange, whole processes, and how lo
 	bin/soak bench
 	bin/soak rounds -kinds quiet -quiet 20s
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, actionlint, and the alert rules where promtool is there
 	scripts/lint.sh
+
+alerts: ## try the alert rules with promtool: each fires in one case and not in another
+	scripts/alerts.sh
 
 audit-large: ## audit a topic of 10 million trades with planted faults, in under 100 MB
 	$(GO_BUILD) ./soak/cmd/soak
@@ -59,14 +66,18 @@ soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded tr
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
-soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
+soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
 	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(SEED),-seed $(SEED))
 
 soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length, PLAN=month-busy 20 trades a second, SEED=n repeats a run
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
-	bin/soak sim -plan $(or $(PLAN),month) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
+	bin/soak sim $(if $(PLAN),-plan $(PLAN)) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
+
+fuzz-sim: ## days full of trouble in virtual time, a seed after another until one fails; WITHIN=1h or SEEDS=n ends it
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
@@ -79,6 +90,11 @@ rounds-kafka: ## the same on a real broker in Docker, ROUNDS (50) of each: 30 to
 rounds-kafka3: ## one of three real brokers away, ROUNDS (20) times: 15 to 20 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	scripts/with-docker.sh bin/soak rounds -kafka container3 -kinds broker-away -rounds $(or $(ROUNDS),20) $(if $(SEED),-seed $(SEED))
+
+deployments: ## the blue-green deployment script under traffic on real Kafka in Docker, ROUNDS (2) kept and as many taken back
+	scripts/with-docker.sh scripts/images.sh
+	$(GO_BUILD) ./soak/cmd/soak
+	scripts/with-docker.sh bin/soak deploy -rounds $(or $(ROUNDS),2) $(if $(SEED),-seed $(SEED))
 
 images: ## build the images steadfeed/streamer, fakebinance, registry and canary, from nothing but this checkout
 	scripts/images.sh

@@ -55,6 +55,7 @@ var rules = []rule{
 	{"soak/internal/...", []string{"soak"}, "evidence in, judgement out"},
 	{"soak", nil, "the vocabulary stands alone"},
 	{"reports", []string{"soak"}, "a report reads a run directory and nothing else"},
+	{"scripts/nights", []string{"soak"}, "it reads verdicts"},
 	{"scripts/...", nil, "thin glue only"},
 }
 

@@ -90,6 +90,8 @@ type Containers struct {
 
 	KafkaImage    string `json:"kafka_image,omitempty"` // empty: that of the compose file
 	RegistryImage string `json:"registry_image,omitempty"`
+	// PrometheusImage: of the Prometheus that watches for alerts; empty: none does.
+	PrometheusImage string `json:"prometheus_image,omitempty"`
 }
 
 // Subject is the process under test.
@@ -136,6 +138,7 @@ type Injection struct {
 	For         Duration          `json:"for"`
 	Settings    map[string]string `json:"settings,omitempty"` // of the fault, such as a close code
 	Disturbance Disturbance       `json:"disturbance"`
+	Alerts      []string          `json:"alerts,omitempty"` // that it must fire, where somebody watches for alerts
 
 	Began    time.Time `json:"began,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`
@@ -147,9 +150,10 @@ type Injection struct {
 // Disturbance is what an injection is entitled to cause. What exceeds it
 // counts against the subject.
 type Disturbance struct {
-	Pause      Duration `json:"pause"`      // longest time that a due trade may stay invisible
-	Reconnects int      `json:"reconnects"` // sessions that may end
-	Settle     Duration `json:"settle"`     // after its end, how long its effects are still counted as its own
+	Pause      Duration `json:"pause"`            // longest time that a due trade may stay invisible
+	Reconnects int      `json:"reconnects"`       // sessions that may end
+	Settle     Duration `json:"settle"`           // after its end, how long its effects are still counted as its own
+	Alerts     []string `json:"alerts,omitempty"` // that may fire, beside those that must
 }
 
 // Role says what a check does to the outcome of a plan.

@@ -45,6 +45,7 @@ type Course struct {
 	Began       time.Time    `json:"began"`
 	Ended       time.Time    `json:"ended,omitzero"`
 	Interrupted bool         `json:"interrupted,omitempty"`
+	Alerts      *Alerts      `json:"alerts,omitempty"`  // nil: nobody watched for them
 	Trouble     string       `json:"trouble,omitempty"` // why the harness itself could not do its work
 }
 
@@ -140,6 +141,23 @@ func (r *Run) Dir() string { return r.dir }
 
 // Plan is the plan as last written.
 func (r *Run) Plan() Plan { return r.plan }
+
+// ReadPlan reads a plan from a file, such as the plan.json of a run, to be run
+// again: what became of its injections is left out.
+func ReadPlan(path string) (plan Plan, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return plan, fmt.Errorf("read plan: %w", err)
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return plan, fmt.Errorf("read plan %s: %w", path, err)
+	}
+	for i := range plan.Injections {
+		in := &plan.Injections[i]
+		in.Began, in.Ended, in.Proven, in.Evidence, in.Err = time.Time{}, time.Time{}, false, "", ""
+	}
+	return plan, nil
+}
 
 // AppendEvent adds one line to the events. It is in the file, though not yet
 // on the disk, when AppendEvent returns.

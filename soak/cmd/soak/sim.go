@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -28,20 +29,25 @@ func simCommand() *cli.Command {
 			"auditor are in one process, " + simulator + ", in which time jumps to the next timer. What it cannot show is in each verdict.",
 		ArgsUsage: " ",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "plan", Value: "month", Usage: "day, week, month or month-busy"},
+			&cli.StringFlag{Name: "plan", Value: "month", Usage: "day, storm, week, month or month-busy"},
 			&cli.IntFlag{Name: "days", HideDefault: true, Usage: "another length than the plan's"},
+			&cli.DurationFlag{Name: "for", HideDefault: true, Usage: "the same, such as 6h"},
 			&cli.Uint64Flag{Name: "seed", HideDefault: true, Usage: "of traffic and faults; the same seed repeats them (default: drawn by lot and printed)"},
+			&cli.StringFlag{Name: "schedule", Usage: "run exactly what this file says, the plan.json of a run or what fuzz-sim wrote"},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		Action: func(ctx context.Context, command *cli.Command) error {
 			if command.Args().Present() {
 				return usage("unexpected argument %q; the plan is a flag: -plan %[1]s", command.Args().First())
 			}
-			args := []string{"-plan", command.String("plan"), "-out", command.String("out")}
-			for _, name := range []string{"days", "seed"} {
+			args := []string{"-out", command.String("out")}
+			for _, name := range []string{"plan", "for", "seed", "schedule"} {
 				if command.IsSet(name) {
 					args = append(args, "-"+name, fmt.Sprint(command.Value(name)))
 				}
+			}
+			if command.IsSet("days") {
+				args = append(args, "-for", (time.Duration(command.Int("days")) * 24 * time.Hour).String())
 			}
 			return simulate(ctx, args, command.Root().Writer)
 		},
@@ -51,27 +57,9 @@ func simCommand() *cli.Command {
 // simulate runs the simulator, which says where its run directory is, and
 // writes the report.
 func simulate(ctx context.Context, args []string, stdout io.Writer) error {
-	program, err := beside(simulator)
+	run, err := startSimulator(ctx, args, os.Stderr)
 	if err != nil {
-		return broken(err)
-	}
-	var printed bytes.Buffer
-	child := exec.CommandContext(ctx, program, args...)
-	child.Stdout, child.Stderr = &printed, os.Stderr
-	err = child.Run()
-	dir := strings.TrimSpace(printed.String())
-	var exit *exec.ExitError
-	switch {
-	case err != nil && !errors.As(err, &exit):
-		return broken(fmt.Errorf("run %s: %w", program, err))
-	case dir == "" && err != nil && exit.ExitCode() == soak.ExitUsage:
-		return &ending{status: soak.ExitUsage} // it has said why
-	case dir == "":
-		return broken(fmt.Errorf("%s ended without a run (%v)", simulator, err))
-	}
-	run, err := soak.Open(dir)
-	if err != nil {
-		return broken(err)
+		return err
 	}
 	defer run.Close()
 	reportErr := reports.Write(run)
@@ -93,6 +81,36 @@ func simulate(ctx context.Context, args []string, stdout io.Writer) error {
 		return nil
 	}
 	return &ending{status: verdict.Outcome.ExitStatus()}
+}
+
+// startSimulator runs the simulator to its end and opens its run directory.
+// The error has an exit status.
+func startSimulator(ctx context.Context, args []string, stderr io.Writer) (*soak.Run, error) {
+	program, err := beside(simulator)
+	if err != nil {
+		return nil, broken(err)
+	}
+	var printed bytes.Buffer
+	child := exec.CommandContext(ctx, program, args...)
+	child.Stdout, child.Stderr = &printed, stderr
+	err = child.Run()
+	dir := strings.TrimSpace(printed.String())
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return nil, &ending{status: soak.ExitInterrupted}
+	case err != nil && !errors.As(err, &exit):
+		return nil, broken(fmt.Errorf("run %s: %w", program, err))
+	case dir == "" && err != nil && exit.ExitCode() == soak.ExitUsage:
+		return nil, &ending{status: soak.ExitUsage} // it has said why
+	case dir == "":
+		return nil, broken(fmt.Errorf("%s ended without a run (%v)", simulator, err))
+	}
+	run, err := soak.Open(dir)
+	if err != nil {
+		return nil, broken(err)
+	}
+	return run, nil
 }
 
 // beside finds a program of this project: beside this one, or else where the

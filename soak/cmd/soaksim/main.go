@@ -54,9 +54,10 @@ func run(args []string) int {
 		Usage:           "run a plan in virtual time; the last line printed is its run directory",
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "plan", Value: "month", Usage: "day, week, month or month-busy"},
-			&cli.IntFlag{Name: "days", Usage: "another length", HideDefault: true},
+			&cli.StringFlag{Name: "plan", Value: "month", Usage: "day, storm, week, month or month-busy"},
+			&cli.DurationFlag{Name: "for", Usage: "another length", HideDefault: true},
 			&cli.Uint64Flag{Name: "seed", Usage: "of traffic and faults (default: drawn by lot)", HideDefault: true},
+			&cli.StringFlag{Name: "schedule", Usage: "run exactly what this file says, the plan.json of a run or what fuzz-sim wrote"},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
@@ -64,15 +65,7 @@ func run(args []string) int {
 			return err
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
-			seed := c.Uint64("seed")
-			if !c.IsSet("seed") {
-				seed = rand.Uint64N(drawnSeeds)
-			}
-			plan, err := runner.NewPlan(c.String("plan"), runner.Choices{
-				Seed: seed, Days: c.Int("days"), Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
-			if err == nil && !plan.Virtual {
-				err = fmt.Errorf("plan %s is not in virtual time", plan.Name)
-			}
+			plan, err := choose(c)
 			if err != nil {
 				status = soak.ExitUsage
 				return err
@@ -86,6 +79,36 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "soaksim: "+err.Error())
 	}
 	return status
+}
+
+// choose makes the plan that the flags ask for.
+func choose(c *cli.Command) (plan soak.Plan, err error) {
+	if path := c.String("schedule"); path != "" {
+		if c.IsSet("plan") || c.IsSet("for") || c.IsSet("seed") {
+			return plan, errors.New("-schedule has plan, length and seed of its own: leave out -plan, -for and -seed")
+		}
+		if plan, err = soak.ReadPlan(path); err != nil {
+			return plan, err
+		}
+		plan.Subject.Command = []string{os.Args[0]}
+		if err := runner.Validate(plan); err != nil {
+			return plan, err
+		}
+	} else {
+		seed := c.Uint64("seed")
+		if !c.IsSet("seed") {
+			seed = rand.Uint64N(drawnSeeds)
+		}
+		plan, err = runner.NewPlan(c.String("plan"), runner.Choices{
+			Seed: seed, Length: c.Duration("for"), Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
+		if err != nil {
+			return plan, err
+		}
+	}
+	if !plan.Virtual {
+		return plan, fmt.Errorf("plan %s is not in virtual time", plan.Name)
+	}
+	return plan, nil
 }
 
 // conclude says where the run is and makes its outcome an exit status.
@@ -114,7 +137,7 @@ func inBubble(plan soak.Plan, out string, end func(runner.Result, error) int) {
 	test := testing.InternalTest{Name: "Run", F: func(t *testing.T) {
 		var result runner.Result
 		var err error
-		synctest.Test(t, func(*testing.T) { result, err = simulate(plan, out, watch) })
+		synctest.Test(t, func(*testing.T) { result, err = simulate(plan, out, watch, memnet.New(), subject) })
 		watch.stop()
 		os.Exit(end(result, err))
 	}}
@@ -122,7 +145,7 @@ func inBubble(plan soak.Plan, out string, end func(runner.Result, error) int) {
 }
 
 // simulate is what happens in the bubble.
-func simulate(plan soak.Plan, out string, watch *clockWatch) (runner.Result, error) {
+func simulate(plan soak.Plan, out string, watch *clockWatch, network *memnet.Network, subject core) (runner.Result, error) {
 	time.Sleep(time.Until(epoch))
 	ticking, stop := context.WithCancel(context.Background())
 	ticked := make(chan struct{})
@@ -132,7 +155,6 @@ func simulate(plan soak.Plan, out string, watch *clockWatch) (runner.Result, err
 	}()
 	defer func() { stop(); <-ticked }()
 
-	network := memnet.New()
 	network.SetLatency(latency)
 	began, shown := time.Now(), 0
 	return runner.Run(context.Background(), plan, runner.Options{
@@ -152,13 +174,22 @@ func simulate(plan soak.Plan, out string, watch *clockWatch) (runner.Result, err
 // very instant of a timer.
 const latency = 3700 * time.Microsecond
 
+// core is a subject that is a function.
+type core func(ctx context.Context, stop <-chan struct{}, place testbed.Place) error
+
 // subject is the streamer's core as its command would start it.
 func subject(ctx context.Context, stop <-chan struct{}, place testbed.Place) error {
-	config, err := configure(place.Settings)
+	config, err := configured(place)
 	if err != nil {
 		return err
 	}
+	return streamer.Run(ctx, stop, config)
+}
+
+// configured is the configuration of a subject in its place.
+func configured(place testbed.Place) (streamer.Config, error) {
+	config, err := configure(place.Settings)
 	config.Dial, config.Listener = place.Dial, place.Listener
 	config.Log = slog.New(slog.NewJSONHandler(place.Log, nil))
-	return streamer.Run(ctx, stop, config)
+	return config, err
 }

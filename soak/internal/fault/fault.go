@@ -9,6 +9,7 @@ import (
 
 	"steadfeed/fakebinance"
 	"steadfeed/soak"
+	"steadfeed/soak/internal/testbed"
 )
 
 // What the criteria count: each plan with a chaos phase has at least one
@@ -25,6 +26,8 @@ type Fault struct {
 	Name string // as fakebinance knows it
 	Kind string
 	draw func(*rand.Rand, timing) soak.Injection // one of it: length, settings, disturbance
+	// begin starts it; nil: the exchange does it by itself.
+	begin func(*testbed.Testbed, soak.Injection) (Begun, error)
 }
 
 // All are the faults that a schedule draws, in the order in which they are listed.
@@ -33,9 +36,22 @@ var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong,
 // brought are those that no lot decides about: a plan asks for them.
 var brought = []Fault{shutdown}
 
+// every is all that there is.
+func every() []Fault { return slices.Concat(All, BrokerFaults, []Fault{kill}, brought) }
+
+// drawnIn are the faults of a plan's schedule, and the kinds of which there is
+// one in each chaos phase at least.
+func drawnIn(plan soak.Plan) (faults []Fault, kinds []string) {
+	kinds = []string{KindDrop, KindSlowFrames, KindPingTimeout}
+	if !plan.Virtual {
+		return All, kinds
+	}
+	return slices.Concat(All, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+}
+
 // find returns the fault with a name.
 func find(name string) (Fault, bool) {
-	for _, f := range slices.Concat(All, brought) {
+	for _, f := range every() {
 		if f.Name == name {
 			return f, true
 		}
@@ -56,7 +72,7 @@ func Validate(in soak.Injection) error {
 	switch {
 	case !known:
 		var names []string
-		for _, f := range slices.Concat(All, brought) {
+		for _, f := range every() {
 			names = append(names, f.Name)
 		}
 		return fmt.Errorf("injection %s: unknown fault %q: one of %s", in.Name, in.Fault, strings.Join(names, ", "))
@@ -83,7 +99,7 @@ type timing struct {
 // clusters of some dozens at most. A fault that slows what comes shows nothing
 // when nothing does.
 func silenceOf(traffic soak.Traffic, symbols int) time.Duration {
-	const clusters = 60 // times the mean pause between trades
+	const clusters = 150 // times the mean pause between trades
 	if traffic.Rate <= 0 || symbols == 0 {
 		return 0
 	}
@@ -111,6 +127,9 @@ func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
 	}
 	return t, nil
 }
+
+// alertPongTimeout is the alert of the rules file that a missing pong fires.
+const alertPongTimeout = "BinancePongTimeout"
 
 // Parts of every disturbance.
 const (

@@ -21,5 +21,6 @@ var noPong = Fault{Name: "no-pong", Kind: KindPingTimeout, draw: func(_ *rand.Ra
 			Reconnects: 1,
 			Settle:     soak.Duration(settle),
 		},
+		Alerts: []string{alertPongTimeout},
 	}
 }}

@@ -41,7 +41,7 @@ func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
 		if phase.Chaos || phase.Events > 0 {
 			drawn := events(phase)
 			if phase.Chaos {
-				if drawn, err = fill(rng, pace, phase.For.D(), phase.Injections); err != nil {
+				if drawn, err = fill(rng, plan, pace, phase); err != nil {
 					return nil, fmt.Errorf("phase %s: %w", phase.Name, err)
 				}
 			}
@@ -79,16 +79,18 @@ func events(phase soak.Phase) []soak.Injection {
 
 // fill draws injections for a chaos phase: one of each kind first, then more
 // by weight while there is room, in an order and with pauses left to chance.
-// most is how many the plan wants; 0 is as many as there is room for.
-func fill(rng *rand.Rand, pace timing, room time.Duration, most int) ([]soak.Injection, error) {
+// A phase says how many it wants; 0 is as many as there is room for.
+func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak.Injection, error) {
+	room, most := phase.For.D(), phase.Injections
+	faults, kinds := drawnIn(plan)
 	if most == 0 {
 		most = maxInjections
 	}
-	weights := weigh(rng)
+	weights := weigh(rng, faults)
 	var drawn []soak.Injection
 	free := room
-	for _, kind := range []string{KindDrop, KindSlowFrames, KindPingTimeout} {
-		in := pick(rng, weights, func(f Fault) bool { return f.Kind == kind }).injection(rng, pace)
+	for _, kind := range kinds {
+		in := pick(rng, faults, weights, func(f Fault) bool { return f.Kind == kind }).injection(rng, pace)
 		drawn = append(drawn, in)
 		free -= span(in)
 	}
@@ -97,7 +99,7 @@ func fill(rng *rand.Rand, pace timing, room time.Duration, most int) ([]soak.Inj
 	}
 	spare := free - room/10 // some time in chaos stays undisturbed
 	for tries := 0; tries < fillTries && len(drawn) < most; tries++ {
-		in := pick(rng, weights, func(Fault) bool { return true }).injection(rng, pace)
+		in := pick(rng, faults, weights, func(Fault) bool { return true }).injection(rng, pace)
 		if span(in) > spare {
 			continue
 		}
@@ -127,15 +129,15 @@ func span(in soak.Injection) time.Duration {
 
 // weigh gives each fault its likelihood under this seed. A quarter of them is
 // switched off, on average, but never the last of a kind.
-func weigh(rng *rand.Rand) map[string]int {
-	weights := make(map[string]int, len(All))
+func weigh(rng *rand.Rand, faults []Fault) map[string]int {
+	weights := make(map[string]int, len(faults))
 	left := make(map[string]int)
-	for _, f := range All {
+	for _, f := range faults {
 		weights[f.Name] = 1 << rng.IntN(weightSteps)
 		left[f.Kind]++
 	}
-	for _, i := range rng.Perm(len(All)) {
-		f := All[i]
+	for _, i := range rng.Perm(len(faults)) {
+		f := faults[i]
 		if rng.IntN(4) == 0 && left[f.Kind] > 1 {
 			weights[f.Name] = 0
 			left[f.Kind]--
@@ -145,8 +147,8 @@ func weigh(rng *rand.Rand) map[string]int {
 }
 
 // pick draws a fault among those wanted, by weight.
-func pick(rng *rand.Rand, weights map[string]int, wanted func(Fault) bool) Fault {
-	candidates := slices.DeleteFunc(slices.Clone(All), func(f Fault) bool { return !wanted(f) })
+func pick(rng *rand.Rand, faults []Fault, weights map[string]int, wanted func(Fault) bool) Fault {
+	candidates := slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return !wanted(f) })
 	total := 0
 	for _, f := range candidates {
 		total += weights[f.Name]

@@ -16,11 +16,12 @@ var stall = Fault{Name: "stall", Kind: KindPingTimeout, draw: func(_ *rand.Rand,
 	noticed := min(t.staleTimeout, t.pingInterval+t.pongTimeout) + time.Second
 	return soak.Injection{
 		Target: fakebinance.TargetOpen, // the session that replaces it works
-		For:    soak.Duration(noticed + margin),
+		For:    soak.Duration(noticed + margin + t.silence),
 		Disturbance: soak.Disturbance{
 			Pause:      soak.Duration(noticed + reconnectPause),
 			Reconnects: 1,
 			Settle:     soak.Duration(settle),
+			Alerts:     []string{alertPongTimeout}, // when a ping falls into it
 		},
 	}
 }}

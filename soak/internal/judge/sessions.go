@@ -42,6 +42,19 @@ const (
 	rotationTakes = 30 * time.Second
 )
 
+// livesOf is how long each process of the subject had sessions: a schedule of
+// rotations begins with its process, and an injection may have killed one.
+func livesOf(e *Evidence) (lives []time.Duration) {
+	born := e.Ledger.Sessions[0].Opened
+	for _, in := range e.Plan.Injections {
+		if in.Fault == "kill" && in.Began.After(born) {
+			lives = append(lives, in.Began.Sub(born))
+			born = in.Began
+		}
+	}
+	return append(lives, e.Ledger.Ended.Sub(born))
+}
+
 // rotations compares the rotations that nothing but the schedule explains with
 // the instants of the schedule that lie in the observed time.
 func rotations(e *Evidence, _ soak.Limit) measurement {
@@ -60,8 +73,11 @@ func rotations(e *Evidence, _ soak.Limit) measurement {
 		interval = given
 	}
 	observed := e.Ledger.Ended.Sub(e.Ledger.Sessions[0].Opened)
-	least := max(math.Floor((observed-rotationTakes).Seconds()/interval.Seconds()-rotationJitter), 0)
-	most := math.Floor(observed.Seconds()/interval.Seconds() + rotationJitter)
+	var least, most float64
+	for _, life := range livesOf(e) {
+		least += max(math.Floor((life-rotationTakes).Seconds()/interval.Seconds()-rotationJitter), 0)
+		most += math.Floor(life.Seconds()/interval.Seconds() + rotationJitter)
+	}
 	var own, brought float64
 	for _, s := range e.Ledger.Sessions {
 		switch {

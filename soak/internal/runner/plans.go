@@ -26,9 +26,10 @@ type Choices struct {
 	Rate    float64  // synthetic trades per second and symbol; negative: the plan's own
 	Scale   int      // by which the timetable of a long plan is compressed; 0 or 1: not
 
-	Days int // another length of a plan in virtual time; 0: its own
+	Length time.Duration // another one of a plan in virtual time; 0: its own
 
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
+	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
 }
 
 // template makes a plan; each has a name and one sentence about it.
@@ -37,7 +38,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke, soak1h, soak12h, soak24h, day, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, week, month, monthBusy}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -83,8 +84,12 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	}
 	if plan.Containers != nil {
 		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
+		plan.Containers.PrometheusImage = choices.PrometheusImage
+		if choices.PrometheusImage == "" {
+			WithoutPrometheus(&plan, "no Prometheus was wanted")
+		}
 	}
-	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Days)); err != nil {
+	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Length)); err != nil {
 		return soak.Plan{}, err
 	}
 	var err error

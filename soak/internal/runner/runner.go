@@ -180,7 +180,7 @@ func (r *run) awaitLast(ended time.Time) {
 		return
 	}
 	select {
-	case <-r.bed.Subject.Exited():
+	case <-r.bed.Subject().Exited():
 		return
 	default:
 	}
@@ -194,9 +194,9 @@ func (r *run) awaitLast(ended time.Time) {
 // endSubject asks the subject to drain and records how it ended.
 func (r *run) endSubject() {
 	r.expectExit()
-	hard := context.AfterFunc(r.hard, r.bed.Subject.Kill)
+	hard := context.AfterFunc(r.hard, func() { r.bed.Subject().Kill() })
 	defer hard()
-	exit := r.bed.Subject.Terminate(exitWithin)
+	exit := r.bed.Subject().Terminate(exitWithin)
 	r.course.Subject.Exit = exit.Text
 	text := "ended: " + exit.Text
 	if exit.Forced {

@@ -12,25 +12,30 @@ import (
 // takes days: rotations by the hundred, pings by the ten thousand, faults all
 // along.
 var (
-	day       = virtual("day", "A day in virtual time", 1, 1)
-	week      = virtual("week", "A week in virtual time", 7, 1)
-	month     = virtual("month", "Thirty days in virtual time", 30, 1)
-	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20)
+	day       = virtual("day", "A day in virtual time", 1, 1, faultsADay)
+	storm     = virtual("storm", "A day in virtual time, every kind of trouble, 48 times", 1, 1, stormsADay)
+	week      = virtual("week", "A week in virtual time", 7, 1, faultsADay)
+	month     = virtual("month", "Thirty days in virtual time", 30, 1, faultsADay)
+	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20, faultsADay)
 )
 
 const (
 	// faultsADay: one each six hours.
 	faultsADay = 4
+	// stormsADay: one each half hour.
+	stormsADay = 48
 	// virtualWarmUp is before the first of them, virtualCalm after the last.
 	virtualWarmUp = 30 * time.Minute
 	virtualCalm   = 2 * time.Hour
 	// virtualSamples: a sample of a month's length each quarter of an hour.
 	virtualSamples = 15 * time.Minute
-	maxDays        = 40 // as long as the auditor counts seconds
+	leastVirtual   = 4 * time.Hour
+	mostVirtual    = 40 * 24 * time.Hour // as long as the auditor counts seconds
 )
 
-// virtual is a plan of so many days with a rate of trades a second in all.
-func virtual(name, about string, days int, rate float64) template {
+// virtual is a plan of so many days with a rate of trades a second in all, and
+// so many faults a day.
+func virtual(name, about string, days int, rate float64, faults int) template {
 	return template{name: name, about: about + ": every trade, rotation and ping accounted for.", fill: func(plan *soak.Plan) {
 		plan.Virtual = true
 		plan.Symbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
@@ -50,7 +55,7 @@ func virtual(name, about string, days int, rate float64) template {
 			"STREAMER_COMMIT_INTERVAL":    virtualCommit.String(),
 			"STREAMER_PARTITIONS":         "1", // one transaction for all symbols
 		}
-		setDays(plan, days)
+		setLength(plan, time.Duration(days)*24*time.Hour, faults)
 		plan.SampleEvery = soak.Duration(virtualSamples)
 		plan.DrainWithin = soak.Duration(30 * time.Second)
 		plan.Limits = virtualLimits()
@@ -60,27 +65,31 @@ func virtual(name, about string, days int, rate float64) template {
 // virtualCommit is longer than in production, for the same reason.
 const virtualCommit = 4 * time.Second
 
-// setDays makes the timetable of a virtual plan.
-func setDays(plan *soak.Plan, days int) {
-	length := time.Duration(days) * 24 * time.Hour
+// setLength makes the timetable of a virtual plan.
+func setLength(plan *soak.Plan, length time.Duration, faultsADay int) {
 	plan.Phases = []soak.Phase{
 		{Name: soak.PhaseWarmUp, For: soak.Duration(virtualWarmUp)},
-		{Name: soak.PhaseChaos, For: soak.Duration(length - virtualWarmUp - virtualCalm), Chaos: true, Injections: faultsADay * days},
+		{Name: soak.PhaseChaos, For: soak.Duration(length - virtualWarmUp - virtualCalm), Chaos: true, Injections: max(faultsADay*int(length/time.Hour)/24, 1)},
 		{Name: soak.PhaseCalm, For: soak.Duration(virtualCalm)},
 	}
 }
 
-// stretch gives a virtual plan another length, in days.
-func stretch(plan *soak.Plan, days int) error {
+// stretch gives a virtual plan another length, with as many faults a day.
+func stretch(plan *soak.Plan, length time.Duration) error {
 	switch {
-	case days == 0:
+	case length == 0:
 		return nil
 	case !plan.Virtual:
 		return fmt.Errorf("plan %s is not in virtual time: its length is its own", plan.Name)
-	case days < 1 || days > maxDays:
-		return fmt.Errorf("plan %s: %d days: 1 to %d are possible", plan.Name, days, maxDays)
+	case length < leastVirtual || length > mostVirtual:
+		return fmt.Errorf("plan %s for %s: %s to %s are possible", plan.Name, length, leastVirtual, mostVirtual)
 	}
-	setDays(plan, days)
+	for _, phase := range plan.Phases {
+		if phase.Chaos {
+			setLength(plan, length, int(int64(phase.Injections)*int64(24*time.Hour)/int64(plan.Length())))
+			break
+		}
+	}
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (r *run) watch(ctx context.Context) (_ context.Context, stop func() error) 
 	start("audit", r.audit)
 	start("sample", r.sample)
 	start("figures", r.figures)
+	start("alerts", r.watchAlerts)
 	start("subject", func(ctx context.Context) error { r.guard(ctx, fail); return nil })
 	return ctx, once(func() error {
 		cancel()
@@ -86,16 +87,12 @@ func (r *run) topic() audit.Topic {
 
 // guard ends the story when the subject ends before it is asked to.
 func (r *run) guard(ctx context.Context, fail context.CancelCauseFunc) {
-	select {
-	case <-ctx.Done():
-	case <-r.bed.Subject.Exited():
-		if r.exitExpected() {
-			return
-		}
-		exit := r.bed.Subject.Exit()
-		r.event(soak.EventSubject, r.plan.Subject.Name, "ended by itself: "+exit.Text, nil)
-		fail(fmt.Errorf("%w: %s", errSubjectDied, exit.Text))
+	if !r.bed.Ended(ctx) || r.exitExpected() {
+		return
 	}
+	exit := r.bed.Subject().Exit()
+	r.event(soak.EventSubject, r.plan.Subject.Name, "ended by itself: "+exit.Text, nil)
+	fail(fmt.Errorf("%w: %s", errSubjectDied, exit.Text))
 }
 
 // figures asks the auditor once a second.

@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // The in-memory Kafka keeps its log in this process. It frees a segment only
@@ -68,6 +70,20 @@ func (m *Memory) Away(context.Context, int, bool) error { return m.door.shut() }
 
 // Back implements Kafka.
 func (m *Memory) Back(context.Context, int) error { return m.door.open() }
+
+// Answer answers requests of some kinds with an error, in place of doing what
+// they ask for (with NOT_ENOUGH_REPLICAS_AFTER_APPEND it is done all the same),
+// until stop is called, which says how many.
+func (m *Memory) Answer(with *kerr.Error, keys ...kmsg.Key) (stop func() int) {
+	handle := m.cluster.Fault(
+		kfake.Fault{Keys: keys, Err: with, Count: -1},
+		kfake.Fault{Keys: keys, Err: with, Count: -1, TopLevel: true})
+	return func() int {
+		hits := handle.Hits()
+		handle.Remove()
+		return hits
+	}
+}
 
 // Close implements Kafka.
 func (m *Memory) Close() error {

@@ -39,8 +39,7 @@ type Testbed struct {
 	Store    Store
 	Topic    string
 
-	Subject   Process    // nil until StartSubject
-	Endpoints *Endpoints // of the subject
+	Prometheus *Prometheus // that watches the subject; nil where none does
 
 	plan    soak.Plan
 	dir     string
@@ -50,6 +49,7 @@ type Testbed struct {
 	memory  *Memory      // and its store
 	schemas *virtualRegistryServer
 	logs    []*os.File
+	lives   lives
 }
 
 // Up starts Kafka, the registry and the exchange for a plan, and writes the
@@ -156,6 +156,18 @@ type virtualStore struct{ *Memory }
 // RegistryURL implements Store.
 func (virtualStore) RegistryURL() string { return "http://" + virtualRegistry }
 
+// Memory is the Kafka in memory; nil when it is a real one.
+func (b *Testbed) Memory() *Memory {
+	switch {
+	case b.memory != nil:
+		return b.memory
+	case b.backend != nil:
+		return b.backend.Memory
+	default:
+		return nil
+	}
+}
+
 // Dial opens connections to the store, for those who do not care where it is;
 // nil is as the system does.
 func (b *Testbed) Dial() func(context.Context, string, string) (net.Conn, error) {
@@ -189,20 +201,37 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.Subject, b.Endpoints = &Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress())
-		return nil
+		b.lives.begin(&Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress()))
+		return b.startPrometheus(ctx)
 	}
 	if b.virtual != nil {
 		called, err := b.virtual.call(b.plan.Subject.Name, logPath, b.settings())
 		if err != nil {
 			return err
 		}
-		b.Subject, b.Endpoints = called, newEndpoints(virtualSubject, b.virtual.Network.Dial)
+		b.lives.begin(called, newEndpoints(virtualSubject, b.virtual.Network.Dial))
 		return nil
 	}
-	var err error
-	b.Subject, b.Endpoints, err = StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
-	return err
+	process, endpoints, err := StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
+	if err != nil {
+		return err
+	}
+	b.lives.begin(process, endpoints)
+	return nil
+}
+
+// startPrometheus starts the one that watches the subject, where the plan has
+// one. It comes after the subject, whose name it must find.
+func (b *Testbed) startPrometheus(ctx context.Context) error {
+	image := b.plan.Containers.PrometheusImage
+	if image == "" {
+		return nil
+	}
+	if err := b.stack.StartPrometheus(ctx, image); err != nil {
+		return err
+	}
+	b.Prometheus = NewPrometheus(b.stack.PrometheusAddress())
+	return nil
 }
 
 // DescribeImage says what a subject in a container is: its image, the version
@@ -299,7 +328,7 @@ func (e *NotReadyError) Error() string {
 // WaitReady asks the subject's /readyz until it answers 200. It gives up with
 // a *NotReadyError after within, or when the subject ends.
 func (b *Testbed) WaitReady(ctx context.Context, within time.Duration) error {
-	return waitReady(ctx, b.Subject, b.Endpoints, within)
+	return waitReady(ctx, b.Subject(), b.Endpoints(), within)
 }
 
 func waitReady(ctx context.Context, subject Process, endpoints *Endpoints, within time.Duration) error {
@@ -329,15 +358,16 @@ func waitReady(ctx context.Context, subject Process, endpoints *Endpoints, withi
 // and, for the subject's metrics, says why. The figures of the ledger are left
 // to the caller.
 func (b *Testbed) Sample(ctx context.Context) soak.Sample {
-	sample := soak.Sample{At: time.Now().UTC(), Subject: b.Subject.Name()}
-	if reading, err := b.Subject.Reading(ctx); err == nil {
+	sample := soak.Sample{At: time.Now().UTC(), Subject: b.plan.Subject.Name}
+	now := b.lives.current()
+	if reading, err := now.process.Reading(ctx); err == nil {
 		sample.RSSBytes, sample.VMSBytes = reading.RSSBytes, reading.VMSBytes
 		sample.CPUSeconds, sample.Threads, sample.OpenFiles = reading.CPUSeconds, reading.Threads, reading.OpenFiles
 	}
 	if own, err := OwnReading(ctx); err == nil {
 		sample.HarnessRSSBytes, sample.HarnessCPUSeconds = own.RSSBytes, own.CPUSeconds
 	}
-	metrics, err := b.Endpoints.Metrics(ctx)
+	metrics, err := now.endpoints.Metrics(ctx)
 	if err != nil {
 		sample.MetricsErr = err.Error()
 		return sample
@@ -356,7 +386,7 @@ func (b *Testbed) SaveProfiles(ctx context.Context, moment string) error {
 	var problems []error
 	for _, name := range profiles {
 		path := filepath.Join(b.dir, "profiles", fmt.Sprintf("%s-%s-%s.pb.gz", b.plan.Subject.Name, moment, name))
-		problems = append(problems, b.Endpoints.SaveProfile(ctx, name, path))
+		problems = append(problems, b.Endpoints().SaveProfile(ctx, name, path))
 	}
 	return errors.Join(problems...)
 }
@@ -364,9 +394,12 @@ func (b *Testbed) SaveProfiles(ctx context.Context, moment string) error {
 // Close kills the subject if it still runs and stops everything else.
 func (b *Testbed) Close() error {
 	var problems []error
-	if b.Subject != nil {
-		b.Subject.Kill()
-		b.Endpoints.Close()
+	if now := b.lives.current(); now != nil {
+		now.process.Kill()
+		now.endpoints.Close()
+	}
+	if b.Prometheus != nil {
+		b.Prometheus.Close()
 	}
 	if b.Exchange != nil {
 		problems = append(problems, b.Exchange.Close())

@@ -49,6 +49,19 @@ func follow(engine *testcontainers.DockerClient, name, id string) *Container {
 	return c
 }
 
+// Follow finds a container that runs, by its name, whoever started it.
+func Follow(ctx context.Context, name string) (*Container, error) {
+	engine, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach Docker Engine: %w", err)
+	}
+	found, err := engine.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look for container %s: %w", name, err)
+	}
+	return follow(engine, name, found.Container.ID), nil
+}
+
 // Name is the service.
 func (c *Container) Name() string { return c.name }
 

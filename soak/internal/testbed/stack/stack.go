@@ -81,7 +81,7 @@ func Up(ctx context.Context, options Options) (_ *Stack, err error) {
 	if err := s.remove(ctx); err != nil {
 		return nil, fmt.Errorf("remove what an earlier run left: %w", err)
 	}
-	for _, variable := range []string{"KAFKA_PORT", "REGISTRY_PORT", "STREAMER_PORT"} {
+	for _, variable := range []string{"KAFKA_PORT", "REGISTRY_PORT", "STREAMER_PORT", "PROMETHEUS_PORT"} {
 		address, err := options.Port()
 		if err != nil {
 			return nil, err
@@ -103,7 +103,7 @@ func (s *Stack) start(ctx context.Context, environment map[string]string, servic
 	ctx, cancel := context.WithTimeout(ctx, upWithin)
 	defer cancel()
 	project, err := compose.NewDockerComposeWith(
-		compose.StackIdentifier(Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer"))
+		compose.StackIdentifier(Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer", "prometheus"))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.options.File, err)
 	}
@@ -160,6 +160,14 @@ func (s *Stack) StartSubject(ctx context.Context, environment map[string]string)
 	}
 	return s.container(ctx, "streamer")
 }
+
+// StartPrometheus starts the Prometheus that watches the subject for alerts.
+func (s *Stack) StartPrometheus(ctx context.Context, image string) error {
+	return s.start(ctx, map[string]string{"PROMETHEUS_IMAGE": image}, "prometheus")
+}
+
+// PrometheusAddress is where it answers.
+func (s *Stack) PrometheusAddress() string { return s.local("PROMETHEUS_PORT") }
 
 // container finds the one container of a service.
 func (s *Stack) container(ctx context.Context, service string) (*Container, error) {

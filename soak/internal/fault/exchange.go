@@ -8,13 +8,8 @@ import (
 	"steadfeed/soak/internal/testbed"
 )
 
-// Begin starts an injection. The caller must End what it returns; the fault
-// also ends by itself when its time is over. Neither depends on a context, so
-// that a run that is cancelled heals what it broke.
-func Begin(bed *testbed.Testbed, in soak.Injection) (*fakebinance.Injection, error) {
-	if err := Validate(in); err != nil {
-		return nil, err
-	}
+// onExchange begins what the exchange does by itself.
+func onExchange(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
 	begun, err := bed.Exchange.Begin(fakebinance.Fault{
 		Kind:     in.Fault,
 		Target:   in.Target,

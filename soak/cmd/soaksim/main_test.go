@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"steadfeed/fakebinance/memnet"
+	"steadfeed/soak"
+	"steadfeed/soak/internal/runner"
+	"steadfeed/soak/internal/testbed"
+)
+
+// sixHours is a plan with one fault of each kind at least; under the race
+// detector it takes half a minute.
+func sixHours(t *testing.T, seed uint64) soak.Plan {
+	t.Helper()
+	plan, err := runner.NewPlan("storm", runner.Choices{Seed: seed, Length: 6 * time.Hour, Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"] = "1h" // or one would be due, or none
+	return plan
+}
+
+// run6 runs a plan in a bubble.
+func run6(t *testing.T, plan soak.Plan, subject core) (result runner.Result) {
+	t.Helper()
+	dir := t.TempDir()
+	var err error
+	synctest.Test(t, func(*testing.T) { result, err = simulate(plan, dir, &clockWatch{}, memnet.New(), subject) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// The streamer's core goes through six hours of every kind of trouble.
+func TestSixHours(t *testing.T) {
+	const seed = 11
+	t.Logf("seed %d", seed)
+	plan := sixHours(t, seed)
+	result := run6(t, plan, subject)
+	if result.Verdict.Outcome != soak.Pass {
+		for _, c := range result.Verdict.Checks {
+			if c.Role == soak.Gate && c.Outcome != soak.Pass {
+				t.Errorf("%s: %s", c.ID, c.Why)
+			}
+		}
+		t.Errorf("%s; trouble %q", result.Verdict.Why, result.Course.Trouble)
+	}
+	kinds := map[string]int{}
+	for _, in := range result.Verdict.Injections {
+		kinds[in.Kind]++
+	}
+	if len(kinds) < 5 {
+		t.Errorf("kinds of trouble: %v", kinds)
+	}
+}
+
+// A streamer that cannot ask for what it missed is convicted of just that: what
+// passes above has been judged.
+func TestWhoRepairsNothingIsConvicted(t *testing.T) {
+	plan := sixHours(t, 11)
+	plan.Injections = slices.DeleteFunc(plan.Injections, func(in soak.Injection) bool { return in.Kind != "drop" })
+	result := run6(t, plan, func(ctx context.Context, stop <-chan struct{}, place testbed.Place) error {
+		place.Settings["STREAMER_REST_URL"] = "https://127.0.0.1:1" // where nobody is
+		return subject(ctx, stop, place)
+	})
+	if d := result.Verdict.Delivery; result.Verdict.Outcome != soak.Fail || d.Lost == 0 || d.Duplicate > 0 || d.Altered > 0 || !strings.Contains(result.Verdict.Why, "delivery.complete") {
+		t.Errorf("%s: %+v; trouble %q", result.Verdict.Why, d, result.Course.Trouble)
+	}
+}
+
+// The schedule of a run can be run again from its plan.json.
+func TestScheduleFromAFile(t *testing.T) {
+	plan := sixHours(t, 3)
+	plan.Injections[0].Began, plan.Injections[0].Evidence = time.Now(), "as it was"
+	text, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "plan.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := soak.ReadPlan(path)
+	if err != nil || len(again.Injections) != len(plan.Injections) || !again.Injections[0].Began.IsZero() || again.Injections[0].Evidence != "" {
+		t.Errorf("%v, %+v", err, again.Injections[0])
+	}
+	if _, err := soak.ReadPlan(filepath.Join(t.TempDir(), "none.json")); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func TestSettingsThatAreUnknown(t *testing.T) {
+	_, err := configure(map[string]string{"STREAMER_COMMIT_INTERVAL": "soon", "STREAMER_COLOUR": "red", "STREAMER_PARTITIONS": "many"})
+	for _, want := range []string{"soon", "STREAMER_COLOUR", "many"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package testbed
+
+import (
+	"context"
+	"sync"
+)
+
+// lives are the subject's processes, one after another: an injection may kill
+// one and start the next.
+type lives struct {
+	mu      sync.Mutex // never held while waiting
+	now     *life
+	waiting chan struct{} // closed when the next one is there
+}
+
+// life is one process of the subject.
+type life struct {
+	process   Process
+	endpoints *Endpoints
+	condemned bool // it is to be killed, and another will follow
+}
+
+// begin puts the next process in the place of the one before, if there was one.
+func (l *lives) begin(process Process, endpoints *Endpoints) {
+	l.mu.Lock()
+	before, waiting := l.now, l.waiting
+	l.now, l.waiting = &life{process: process, endpoints: endpoints}, make(chan struct{})
+	l.mu.Unlock()
+	if before != nil {
+		before.endpoints.Close()
+		close(waiting)
+	}
+}
+
+// current is nil before the first.
+func (l *lives) current() *life {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// Subject is the process under test as it is now; nil before StartSubject.
+func (b *Testbed) Subject() Process {
+	if now := b.lives.current(); now != nil {
+		return now.process
+	}
+	return nil
+}
+
+// Endpoints are those of the process under test as it is now.
+func (b *Testbed) Endpoints() *Endpoints { return b.lives.current().endpoints }
+
+// Replace kills the subject and starts it again at once: what a supervisor does
+// after a crash. That the new one runs does not mean that it works.
+func (b *Testbed) Replace(ctx context.Context) error {
+	b.lives.mu.Lock()
+	now := b.lives.now
+	now.condemned = true
+	b.lives.mu.Unlock()
+	now.process.Kill()
+	return b.StartSubject(ctx)
+}
+
+// Ended waits until the subject ends by itself, or until ctx does; then it
+// returns false. A process that is killed to be replaced is not meant.
+func (b *Testbed) Ended(ctx context.Context) bool {
+	for {
+		b.lives.mu.Lock()
+		now, next := b.lives.now, b.lives.waiting
+		b.lives.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-next:
+			continue
+		case <-now.process.Exited():
+		}
+		b.lives.mu.Lock()
+		condemned := now.condemned
+		b.lives.mu.Unlock()
+		if !condemned {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-next:
+		}
+	}
+}
