@@ -134,15 +134,22 @@ var limitTests = map[string]func(*testing.T){
 	}),
 	"streams-1024": within(options{}, func(w *world) { streams(w, 1024, `{"result":null,"id":1}`) }),
 	"streams-1025": within(options{}, func(w *world) { streams(w, 1025, `{"error":{"code":4,"msg":"Too many subscriptions"},"id":1}`) }),
-	"connects-300": within(options{}, func(w *world) {
-		for range 300 {
+	"connects-300": func(t *testing.T) {
+		within(options{}, func(w *world) {
+			for range 300 {
+				w.dial("/ws").read().leave()
+			}
+			_, status, wait := w.try("/ws")
+			w.equal("the next", fmt.Sprint(status, " wait ", wait), "429 wait 300")
+			time.Sleep(5 * time.Minute)
 			w.dial("/ws").read().leave()
-		}
-		_, status, wait := w.try("/ws")
-		w.equal("the next", fmt.Sprint(status, " wait ", wait), "429 wait 300")
-		time.Sleep(5 * time.Minute)
-		w.dial("/ws").read().leave()
-	}),
+		})(t)
+		within(options{Switches: switches{Connects: -1}}, func(w *world) {
+			for range 301 {
+				w.dial("/ws").read().leave()
+			}
+		})(t)
+	},
 	"keep-after-error": within(options{KeepAfterError: true}, func(w *world) {
 		c := w.dial("/ws").read()
 		c.send("nonsense")
