@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,7 +65,8 @@ type client struct {
 	*websocket.Conn
 	w      *world
 	opened time.Time
-	frames []string
+	mu     sync.Mutex
+	frames []string      // read them with seen while the connection lasts
 	ended  chan struct{} // closed when the connection has ended
 	end    string        // how
 	after  time.Duration // when
@@ -100,7 +102,9 @@ func (c *client) read() *client {
 		for {
 			_, frame, err := c.ReadMessage()
 			if err == nil {
+				c.mu.Lock()
 				c.frames = append(c.frames, string(frame))
+				c.mu.Unlock()
 				continue
 			}
 			c.after = time.Since(c.opened)
@@ -114,6 +118,14 @@ func (c *client) read() *client {
 		}
 	}()
 	return c
+}
+
+// seen is the frames so far.
+func (c *client) seen() []string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frames
 }
 
 // mute answers no ping.
