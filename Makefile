@@ -28,7 +28,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,9 @@ deployments: ## the blue-green deployment script under traffic on real Kafka in 
 
 images: ## build the images steadfeed/streamer, fakebinance, registry and canary, from nothing but this checkout
 	scripts/images.sh
+
+clients: ## other people's clients against the fake exchange: go-binance, and python-binance and ccxt from pip's index
+	CLIENTS=1 go test -count=1 -v ./fakebinance/clients
 
 report: build ## write the report of RUN again
 	bin/soak report $(RUN)
