@@ -13,7 +13,6 @@ import (
 type Contained struct {
 	*stack.Container
 	logPath string
-	forced  bool // set by Terminate, which is called once
 }
 
 var _ Process = (*Contained)(nil)
