@@ -11,10 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +61,7 @@ func run(args []string) int {
 			&cli.DurationFlag{Name: "for", Usage: "another length", HideDefault: true},
 			&cli.Uint64Flag{Name: "seed", Usage: "of traffic and faults (default: drawn by lot)", HideDefault: true},
 			&cli.StringFlag{Name: "schedule", Usage: "run exactly what this file says, the plan.json of a run or what fuzz-sim wrote"},
+			&cli.StringFlag{Name: "flaw", Usage: "spoil the streamer, to try the judge: " + strings.Join(slices.Sorted(maps.Keys(flaws)), ", ")},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
@@ -66,12 +70,16 @@ func run(args []string) int {
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			plan, err := choose(c)
+			var played core
+			if err == nil {
+				played, err = spoilt(c.String("flaw"))
+			}
 			if err != nil {
 				status = soak.ExitUsage
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "plan %s, seed %d, %s of virtual time, %d injections\n", plan.Name, plan.Seed, plan.Length(), len(plan.Injections))
-			inBubble(plan, c.String("out"), conclude)
+			inBubble(plan, c.String("out"), played, conclude)
 			return errors.New("the bubble burst")
 		},
 	}).Run(context.Background(), args)
@@ -131,7 +139,7 @@ func conclude(result runner.Result, err error) int {
 // it. Package testing insists on being what starts a bubble, and ends the
 // process itself when its only test returns; its flags and its last words are
 // kept from the person who waits.
-func inBubble(plan soak.Plan, out string, end func(runner.Result, error) int) {
+func inBubble(plan soak.Plan, out string, subject core, end func(runner.Result, error) int) {
 	os.Args = os.Args[:1]
 	watch := watchClock()
 	test := testing.InternalTest{Name: "Run", F: func(t *testing.T) {

@@ -37,7 +37,7 @@ var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong,
 var brought = []Fault{shutdown}
 
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, []Fault{kill}, brought) }
+func every() []Fault { return slices.Concat(All, BrokerFaults, deaths, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least.
@@ -46,7 +46,7 @@ func drawnIn(plan soak.Plan) (faults []Fault, kinds []string) {
 	if !plan.Virtual {
 		return All, kinds
 	}
-	return slices.Concat(All, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+	return slices.Concat(All, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
 }
 
 // find returns the fault with a name.

@@ -30,8 +30,10 @@ type criterion struct {
 	validity bool
 	// topic: it is about an audit of a topic that exists; other plans have no
 	// use for it.
-	topic   bool
-	measure func(*Evidence, soak.Limit) measurement
+	topic bool
+	// optional: a plan that says nothing about it leaves it to others.
+	optional bool
+	measure  func(*Evidence, soak.Limit) measurement
 }
 
 // measurement is what a criterion found.
@@ -54,6 +56,7 @@ var criteria = []criterion{
 	{id: "memory.growth_per_event", unit: "KiB", measure: memoryPerEvent},
 	{id: "memory.rss_limit", unit: "MB", measure: memoryLimit},
 	{id: "memory.score", measure: memoryScore},
+	{id: "goroutines", unit: "goroutines", optional: true, measure: goroutines},
 	{id: "throughput", bound: atLeast, unit: "trades/s", absence: true, measure: throughput},
 	{id: "freshness", unit: "s", absence: true, measure: freshness},
 	{id: "freshness.drift", unit: "s", absence: true, measure: drift},

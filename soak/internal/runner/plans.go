@@ -38,7 +38,7 @@ type template struct {
 	fill        func(*soak.Plan)
 }
 
-var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, churn, week, month, monthBusy}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
