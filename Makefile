@@ -20,6 +20,7 @@ SCALE ?=
 PLAN ?=
 DAYS ?=
 SEEDS ?=
+SHARE ?=
 WITHIN ?=
 ROUNDS ?=
 RUN ?= runs/latest
@@ -27,7 +28,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim rounds rounds-kafka rounds-kafka3 deployments images report clean
+.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +80,10 @@ fuzz-sim: ## days full of trouble in virtual time, a seed after another until on
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
 
+sweep: ## two minutes in virtual time for each write of the streamer and each way to die there; SHARE=0.1 a tenth of it, SEED=n
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak sweep $(if $(SHARE),-share $(SHARE)) $(if $(SEED),-seed $(SEED))
+
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak rounds -rounds $(or $(ROUNDS),2) -quiet 10s $(if $(SEED),-seed $(SEED))
@@ -98,6 +103,9 @@ deployments: ## the blue-green deployment script under traffic on real Kafka in 
 
 images: ## build the images steadfeed/streamer, fakebinance, registry and canary, from nothing but this checkout
 	scripts/images.sh
+
+clients: ## other people's clients against the fake exchange: go-binance, and python-binance and ccxt from pip's index
+	CLIENTS=1 go test -count=1 -v ./fakebinance/clients
 
 report: build ## write the report of RUN again
 	bin/soak report $(RUN)

@@ -51,6 +51,7 @@ type Plan struct {
 	Settle      Duration    `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
 	Containers  *Containers `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
 	Virtual     bool        `json:"virtual,omitempty"`    // it runs in virtual time, in one process
+	Trap        *Trap       `json:"trap,omitempty"`       // of a plan in virtual time
 	Scale       int         `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
 	Omitted     []string    `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
 	Topic       *Topic      `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
@@ -101,6 +102,24 @@ type Subject struct {
 	Settings map[string]string `json:"settings,omitempty"`  // environment beside the addresses that the testbed sets
 	TimeUnit string            `json:"time_unit,omitempty"` // "microsecond" (default) or "millisecond": the precision of the times that the subject keeps
 }
+
+// Trap is what becomes of one of the subject's writes to anybody, in a plan in
+// virtual time: random kills miss the moments that last a millisecond.
+type Trap struct {
+	Kind string `json:"kind"`
+	At   int64  `json:"at"` // which write, from 1; 0: none, they are only counted
+}
+
+// Kinds of traps.
+const (
+	TrapDieBefore = "die-before" // the subject is killed, and nothing of it is written
+	TrapDieAfter  = "die-after"  // it is written, the subject is killed, and the answer is lost
+	TrapDelay     = "delay"      // the answer comes later than anybody waits
+	TrapCut       = "cut"        // half of it is written, then the connection is cut
+)
+
+// Traps are the kinds that there are.
+var Traps = []string{TrapDieBefore, TrapDieAfter, TrapDelay, TrapCut}
 
 // Phase is a stretch of a run. Injections happen only in a chaos phase, and
 // in one of events.

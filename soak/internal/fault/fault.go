@@ -40,13 +40,25 @@ var brought = []Fault{shutdown}
 func every() []Fault { return slices.Concat(All, BrokerFaults, deaths, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
-// one in each chaos phase at least.
-func drawnIn(plan soak.Plan) (faults []Fault, kinds []string) {
-	kinds = []string{KindDrop, KindSlowFrames, KindPingTimeout}
-	if !plan.Virtual {
-		return All, kinds
+// one in each chaos phase at least. One that could not take effect is left out.
+func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
+	faults, kinds = slices.Clone(All), []string{KindDrop, KindSlowFrames, KindPingTimeout}
+	if !t.sessionsLast() {
+		faults = slices.DeleteFunc(faults, func(f Fault) bool { return f.Name == noPong.Name })
 	}
-	return slices.Concat(All, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
+	if !plan.Virtual {
+		return faults, kinds
+	}
+	return slices.Concat(faults, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
+}
+
+// LeftOut says which faults a plan has no occasion for, and why.
+func LeftOut(plan soak.Plan) []string {
+	t, err := timingOf(plan.Subject, 0)
+	if err != nil || t.sessionsLast() { // the schedule says what is wrong
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: sessions are replaced each %s, before a ping of theirs can be due and given up", noPong.Name, t.rotation)}
 }
 
 // find returns the fault with a name.
@@ -92,6 +104,7 @@ type timing struct {
 	pingInterval time.Duration
 	pongTimeout  time.Duration
 	staleTimeout time.Duration
+	rotation     time.Duration
 	silence      time.Duration // within which a trade is sure to come, in whole seconds
 }
 
@@ -109,11 +122,12 @@ func silenceOf(traffic soak.Traffic, symbols int) time.Duration {
 // timingOf reads the settings that a plan gives its subject. The fallbacks are
 // the streamer's own defaults.
 func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
-	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second, silence: silence}
+	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second, rotation: 4 * time.Hour, silence: silence}
 	for name, field := range map[string]*time.Duration{
-		"STREAMER_PING_INTERVAL": &t.pingInterval,
-		"STREAMER_PONG_TIMEOUT":  &t.pongTimeout,
-		"STREAMER_STALE_TIMEOUT": &t.staleTimeout,
+		"STREAMER_PING_INTERVAL":     &t.pingInterval,
+		"STREAMER_PONG_TIMEOUT":      &t.pongTimeout,
+		"STREAMER_STALE_TIMEOUT":     &t.staleTimeout,
+		"STREAMER_ROTATION_INTERVAL": &t.rotation,
 	} {
 		text, set := subject.Settings[name]
 		if !set {

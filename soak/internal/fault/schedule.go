@@ -56,6 +56,21 @@ func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
 	return injections, nil
 }
 
+// At is one injection of a fault at a time that nobody draws by lot.
+func At(plan soak.Plan, name string, at time.Duration) (soak.Injection, error) {
+	f, known := find(name)
+	if !known {
+		return soak.Injection{}, fmt.Errorf("there is no fault %q", name)
+	}
+	pace, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
+	if err != nil {
+		return soak.Injection{}, err
+	}
+	in := f.injection(stream(plan.Seed, "at "+name), pace)
+	in.Name, in.At = name, soak.Duration(at)
+	return in, nil
+}
+
 // stream is a source of randomness for one purpose, so that one more draw in
 // one place does not change what is drawn in another.
 func stream(seed uint64, purpose string) *rand.Rand {
@@ -82,7 +97,7 @@ func events(phase soak.Phase) []soak.Injection {
 // A phase says how many it wants; 0 is as many as there is room for.
 func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak.Injection, error) {
 	room, most := phase.For.D(), phase.Injections
-	faults, kinds := drawnIn(plan)
+	faults, kinds := drawnIn(plan, pace)
 	if most == 0 {
 		most = maxInjections
 	}

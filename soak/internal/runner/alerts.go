@@ -27,7 +27,7 @@ func (r *run) watchAlerts(ctx context.Context) error {
 	if r.bed.Prometheus == nil {
 		return nil
 	}
-	book := &alertBook{firing: map[string]int{}}
+	book := &alertBook{Alerts: soak.Alerts{Rules: []string{}, Fired: []soak.Alert{}}, firing: map[string]int{}}
 	defer func() { r.alerts = &book.Alerts }()
 	ticker := time.NewTicker(alertsEvery)
 	defer ticker.Stop()

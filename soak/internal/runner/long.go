@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"steadfeed/soak"
+	"steadfeed/soak/internal/fault"
 )
 
 // The long plans run the subject's image beside a real Kafka, with the limits
@@ -172,6 +173,7 @@ func omissions(plan *soak.Plan) {
 	if plan.Scale <= 1 {
 		return
 	}
+	plan.Omitted = fault.LeftOut(*plan)
 	var begins time.Duration
 	for _, p := range plan.Phases {
 		var have int

@@ -36,9 +36,11 @@ type Choices struct {
 type template struct {
 	name, about string
 	fill        func(*soak.Plan)
+	// place puts the injections where the plan wants them; nil: they are drawn.
+	place func(soak.Plan) ([]soak.Injection, error)
 }
 
-var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, churn, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, churn, week, month, monthBusy, sweep}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -93,7 +95,9 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 		return soak.Plan{}, err
 	}
 	var err error
-	if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
+	if templates[i].place != nil {
+		plan.Injections, err = templates[i].place(plan)
+	} else if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}
 	omissions(&plan)

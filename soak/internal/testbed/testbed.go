@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"steadfeed/fakebinance"
@@ -50,6 +51,8 @@ type Testbed struct {
 	schemas *virtualRegistryServer
 	logs    []*os.File
 	lives   lives
+
+	replacing sync.WaitGroup // of a trap that has sprung
 }
 
 // Up starts Kafka, the registry and the exchange for a plan, and writes the
@@ -147,6 +150,7 @@ func (b *Testbed) openVirtual() (net.Listener, error) {
 	}
 	b.schemas = serveRegistry(registry)
 	b.Store = virtualStore{b.memory}
+	b.setTrap()
 	return network.Listen(virtualExchange)
 }
 
@@ -225,7 +229,7 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 // one. It comes after the subject, whose name it must find.
 func (b *Testbed) startPrometheus(ctx context.Context) error {
 	image := b.plan.Containers.PrometheusImage
-	if image == "" {
+	if image == "" || b.Prometheus != nil { // not wanted, or there since an earlier life of the subject
 		return nil
 	}
 	if err := b.stack.StartPrometheus(ctx, image); err != nil {
@@ -332,7 +336,14 @@ func (e *NotReadyError) Error() string {
 // WaitReady asks the subject's /readyz until it answers 200. It gives up with
 // a *NotReadyError after within, or when the subject ends.
 func (b *Testbed) WaitReady(ctx context.Context, within time.Duration) error {
-	return waitReady(ctx, b.Subject(), b.Endpoints(), within)
+	for {
+		now := b.lives.current()
+		err := waitReady(ctx, now.process, now.endpoints, within)
+		var notReady *NotReadyError
+		if !errors.As(err, &notReady) || notReady.Exit == nil || !b.succeeded(ctx, now) {
+			return err
+		}
+	}
 }
 
 func waitReady(ctx context.Context, subject Process, endpoints *Endpoints, within time.Duration) error {
@@ -398,6 +409,7 @@ func (b *Testbed) SaveProfiles(ctx context.Context, moment string) error {
 // Close kills the subject if it still runs and stops everything else.
 func (b *Testbed) Close() error {
 	var problems []error
+	b.replacing.Wait()
 	if now := b.lives.current(); now != nil {
 		now.process.Kill()
 		now.endpoints.Close()
