@@ -11,10 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +61,7 @@ func run(args []string) int {
 			&cli.DurationFlag{Name: "for", Usage: "another length", HideDefault: true},
 			&cli.Uint64Flag{Name: "seed", Usage: "of traffic and faults (default: drawn by lot)", HideDefault: true},
 			&cli.StringFlag{Name: "schedule", Usage: "run exactly what this file says, the plan.json of a run or what fuzz-sim wrote"},
+			&cli.StringFlag{Name: "flaw", Usage: "spoil the streamer, to try the judge: " + strings.Join(slices.Sorted(maps.Keys(flaws)), ", ")},
 			&cli.BoolFlag{Name: "sweep", Usage: "run the plan once for each write of the subject and each kind of trap"},
 			&cli.FloatFlag{Name: "share", Value: 1, Usage: "of a sweep: which share of it, by lot"},
 			&cli.IntFlag{Name: "part", Usage: "of a sweep in parts: which one, from 0"},
@@ -70,6 +74,10 @@ func run(args []string) int {
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			plan, err := choose(c)
+			var played core
+			if err == nil {
+				played, err = spoilt(c.String("flaw"))
+			}
 			if err != nil {
 				status = soak.ExitUsage
 				return err
@@ -79,7 +87,7 @@ func run(args []string) int {
 				s := sweeping{plan: plan, out: c.String("out"), share: c.Float("share"), part: c.Int("part"), parts: c.Int("parts")}
 				inTest(s.run)
 			}
-			inBubble(plan, c.String("out"), conclude)
+			inBubble(plan, c.String("out"), played, conclude)
 			return errors.New("the bubble burst")
 		},
 	}).Run(context.Background(), args)
@@ -139,7 +147,7 @@ func conclude(result runner.Result, err error) int {
 // it. Package testing insists on being what starts a bubble, and ends the
 // process itself when its only test returns; its flags and its last words are
 // kept from the person who waits.
-func inBubble(plan soak.Plan, out string, end func(runner.Result, error) int) {
+func inBubble(plan soak.Plan, out string, subject core, end func(runner.Result, error) int) {
 	inTest(func(t *testing.T, watch *clockWatch) int {
 		var result runner.Result
 		var err error

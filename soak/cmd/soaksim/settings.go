@@ -19,6 +19,7 @@ func configure(settings map[string]string) (streamer.Config, error) {
 	c := streamer.DefaultConfig()
 	texts := map[string]*string{
 		"STREAMER_REST_URL": &c.RESTURL, "STREAMER_TLS_CA_FILE": &c.TLSCAFile, "STREAMER_TOPIC": &c.Topic,
+		"STREAMER_INSTANCE_ID": &c.InstanceID, "STREAMER_GROUP": &c.Group,
 	}
 	lists := map[string]*[]string{
 		"STREAMER_SYMBOLS": &c.Symbols, "STREAMER_WS_URL": &c.WebSocketURL,
@@ -31,6 +32,9 @@ func configure(settings map[string]string) (streamer.Config, error) {
 		"STREAMER_COMMIT_INTERVAL": &c.CommitInterval, "STREAMER_HEARTBEAT_INTERVAL": &c.HeartbeatInterval,
 		"STREAMER_SESSION_TIMEOUT": &c.SessionTimeout, "STREAMER_DRAIN_TIMEOUT": &c.DrainTimeout,
 	}
+	c.InstanceID = "streamer"
+	delivery := string(c.Delivery)
+	texts["STREAMER_DELIVERY"] = &delivery
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		value := settings[name]
@@ -52,7 +56,8 @@ func configure(settings map[string]string) (streamer.Config, error) {
 	}
 	seed := fnv.New64a()
 	seed.Write([]byte(settings["STREAMER_WS_URL"])) // the same for each life: what it draws are pauses
-	c.Seed, c.InstanceID, c.Version = seed.Sum64(), "streamer", "the core of this build"
+	c.Delivery = streamer.Delivery(delivery)
+	c.Seed, c.Version = seed.Sum64(), "the core of this build"
 	problems = append(problems, c.Validate())
 	return c, errors.Join(problems...)
 }

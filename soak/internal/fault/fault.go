@@ -37,7 +37,7 @@ var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong,
 var brought = []Fault{shutdown}
 
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, []Fault{kill}, brought) }
+func every() []Fault { return slices.Concat(All, BrokerFaults, deaths, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least. One that could not take effect is left out.
@@ -49,7 +49,7 @@ func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
 	if !plan.Virtual {
 		return faults, kinds
 	}
-	return slices.Concat(faults, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+	return slices.Concat(faults, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
 }
 
 // LeftOut says which faults a plan has no occasion for, and why.

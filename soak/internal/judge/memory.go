@@ -99,28 +99,28 @@ func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
 }
 
 func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
-	var began, ended time.Time
+	var began, over time.Time
 	for _, s := range e.Samples {
 		if s.Phase == soak.PhaseEvents {
 			if began.IsZero() {
 				began = s.At
 			}
-			ended = s.At
+			over = s.At
 		}
 	}
 	var events int
 	for _, s := range e.Ledger.Sessions {
-		if rotated(e, s) && s.Closed.After(began) && s.Closed.Before(ended) {
+		if ended(e, s) && s.Closed.After(began) && s.Closed.Before(over) {
 			events++
 		}
 	}
 	bytes, ok := leak.PerEvent(e.Samples, events)
 	if !ok {
-		return measurement{unfit: true, why: fmt.Sprintf("%d rotations in the phase of events, and too few samples of the live heap", events), evidence: soak.SamplesFile}
+		return measurement{unfit: true, why: fmt.Sprintf("%d sessions ended in the phase of events, and too few samples of the live heap", events), evidence: soak.SamplesFile}
 	}
 	return measurement{
 		value:    number(max(bytes, 0) / kibibyte),
-		why:      reasoned(limit, fmt.Sprintf("%+.1f KiB for each of %d rotations that were brought about, by the live heap after collection", bytes/kibibyte, events)),
+		why:      reasoned(limit, fmt.Sprintf("%+.1f KiB for each of %d ends of a session that were brought about, by the live heap after collection", bytes/kibibyte, events)),
 		evidence: soak.SamplesFile,
 	}
 }

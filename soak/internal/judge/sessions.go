@@ -42,12 +42,15 @@ const (
 	rotationTakes = 30 * time.Second
 )
 
+// successions are the faults that put a new process in the subject's place.
+var successions = []string{"kill", "hand-over"}
+
 // livesOf is how long each process of the subject had sessions: a schedule of
-// rotations begins with its process, and an injection may have killed one.
+// rotations begins with its process, and an injection may have replaced it.
 func livesOf(e *Evidence) (lives []time.Duration) {
 	born := e.Ledger.Sessions[0].Opened
 	for _, in := range e.Plan.Injections {
-		if in.Fault == "kill" && in.Began.After(born) {
+		if slices.Contains(successions, in.Fault) && in.Began.After(born) {
 			lives = append(lives, in.Began.Sub(born))
 			born = in.Began
 		}

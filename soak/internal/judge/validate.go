@@ -50,7 +50,7 @@ func appliesTo(c criterion, plan soak.Plan) bool {
 	if plan.Topic != nil {
 		return c.topic || strings.HasPrefix(c.id, "delivery.")
 	}
-	return !c.topic && (!c.least || len(plan.Least) > 0)
+	return !c.topic && !c.optional
 }
 
 func validate(limit soak.Limit) error {

@@ -40,7 +40,7 @@ type template struct {
 	place func(soak.Plan) ([]soak.Injection, error)
 }
 
-var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, week, month, monthBusy, sweep}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, churn, week, month, monthBusy, sweep}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {

@@ -20,6 +20,38 @@ var (
 	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20, faultsADay)
 )
 
+// churn is so many ends of a session, brought about by the exchange's notice,
+// that what each leaves behind can be seen in a live heap that has the harness
+// in it. Streams are too quiet for a successor to be proven within the notice,
+// so most are reconnects.
+var churn = template{name: "churn", about: "Nine hundred reconnects in virtual time: what each leaves behind.", fill: func(plan *soak.Plan) {
+	day.fill(plan)
+	plan.Phases = []soak.Phase{
+		{Name: soak.PhaseWarmUp, For: soak.Duration(virtualWarmUp)},
+		{Name: soak.PhaseEvents, For: soak.Duration(churnReconnects * churnPace), Events: soak.Duration(churnPace)},
+		{Name: soak.PhaseCalm, For: soak.Duration(virtualCalm)},
+	}
+	plan.SampleEvery = soak.Duration(churnPace)
+	for i, limit := range plan.Limits {
+		switch limit.ID {
+		case "memory.growth_per_event":
+			plan.Limits[i] = atMost(limit.ID, churnKiB, "KiB")
+		case "rotations", "reconnects":
+			plan.Limits[i] = reported(limit.ID, limit.Unit, "nothing else happens here than reconnects that are brought about")
+		case "pause":
+			plan.Limits[i] = reported(limit.ID, limit.Unit, "what the notice declares is for a commit of 50 ms, which this plan has not")
+		}
+	}
+}}
+
+const (
+	churnReconnects = 900 // as many sessions as a ledger keeps
+	churnPace       = 90 * time.Second
+	// churnKiB is half of what a leak of 32 KiB a session would show, since a
+	// heap may double before it is collected.
+	churnKiB = 32
+)
+
 const (
 	// faultsADay: one each six hours.
 	faultsADay = 4
@@ -128,6 +160,7 @@ func virtualLimits() []soak.Limit {
 		reported("memory.score", "", "it is by the hour, and the hours here are virtual"),
 		notClaimed("memory.trend", "memory is real and the hours are virtual: growth in all and per event is judged"),
 		reported("memory.growth_per_event", "KiB", "the harness's own memory is in it"),
+		atMost("goroutines", virtualGoroutines, "goroutines"), // of this process
 		notClaimed("throughput", inMemory),
 		atMost("freshness", virtualFreshness.Seconds(), "s"),
 		atMost("freshness.drift", virtualFreshness.Seconds()/3, "s"), // medians wander with the commits
@@ -147,6 +180,10 @@ func virtualLimits() []soak.Limit {
 		gate("validity.host"),
 	}
 }
+
+// virtualGoroutines may be more at the end than after warm-up: connections come
+// and go, and each has some.
+const virtualGoroutines = 20
 
 // virtualFreshness is the commit interval of these plans and half a second.
 const virtualFreshness = virtualCommit + 500*time.Millisecond

@@ -2,7 +2,10 @@ package testbed
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"time"
 )
 
 // lives are the subject's processes, one after another: an injection may kill
@@ -11,6 +14,7 @@ type lives struct {
 	mu      sync.Mutex // never held while waiting
 	now     *life
 	waiting chan struct{} // closed when the next one is there
+	moves   int           // hand-overs so far
 }
 
 // life is one process of the subject.
@@ -59,6 +63,53 @@ func (b *Testbed) Replace(ctx context.Context) error {
 	b.lives.mu.Unlock()
 	now.process.Kill()
 	return b.StartSubject(ctx)
+}
+
+// HandOver starts another process of the subject beside the one that runs, as a
+// deployment does, and makes it the subject. end asks the one before to drain
+// and says how it ended; it must be called. Only a subject in virtual time can
+// do that.
+func (b *Testbed) HandOver(ctx context.Context) (end func(within time.Duration) Exit, err error) {
+	if b.virtual == nil {
+		return nil, errNoSecond
+	}
+	before := b.lives.current()
+	b.lives.move(1)
+	if err := b.StartSubject(ctx); err != nil {
+		b.lives.move(-1)
+		return nil, err
+	}
+	return before.process.Terminate, nil
+}
+
+// errNoSecond: two processes need two addresses, which only a network of this
+// process has to spare.
+var errNoSecond = errors.New("a second subject beside the first is possible in virtual time only")
+
+// move counts a hand-over.
+func (l *lives) move(by int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.moves += by
+}
+
+// place is where the subject listens: two places in turn, so that one that takes
+// over has one while the other is still there.
+func (l *lives) place() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.moves%2 == 1 {
+		return virtualSecond
+	}
+	return virtualSubject
+}
+
+// instance is what the subject calls itself among its kind: the same after a
+// crash, another one after a hand-over.
+func (l *lives) instance() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("streamer-%d", l.moves)
 }
 
 // Ended waits until the subject ends by itself, or until ctx does; then it

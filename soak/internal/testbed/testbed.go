@@ -209,11 +209,12 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 		return b.startPrometheus(ctx)
 	}
 	if b.virtual != nil {
-		called, err := b.virtual.call(b.plan.Subject.Name, logPath, b.settings())
+		address := b.lives.place()
+		called, err := b.virtual.call(b.plan.Subject.Name, address, logPath, b.settings())
 		if err != nil {
 			return err
 		}
-		b.lives.begin(called, newEndpoints(virtualSubject, b.virtual.Network.Dial))
+		b.lives.begin(called, newEndpoints(address, b.virtual.Network.Dial))
 		return nil
 	}
 	process, endpoints, err := StartSubject(b.plan.Subject.Name, b.plan.Subject.Command, b.settings(), logPath)
@@ -259,6 +260,9 @@ func (b *Testbed) settings() map[string]string {
 		"STREAMER_KAFKA_BROKERS":       strings.Join(b.Store.Brokers(), ","),
 		"STREAMER_SCHEMA_REGISTRY_URL": b.Store.RegistryURL(),
 		"STREAMER_TOPIC":               b.Topic,
+	}
+	if b.virtual != nil {
+		settings["STREAMER_INSTANCE_ID"] = b.lives.instance()
 	}
 	maps.Copy(settings, b.plan.Subject.Settings)
 	return settings

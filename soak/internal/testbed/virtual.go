@@ -21,6 +21,7 @@ const (
 	virtualExchange = "127.0.0.1:9443"
 	virtualRegistry = "127.0.0.1:8081"
 	virtualSubject  = "127.0.0.1:9091"
+	virtualSecond   = "127.0.0.1:9093" // of one that runs beside the first
 	virtualKafka    = 9092
 )
 
@@ -80,8 +81,8 @@ type Called struct {
 var _ Process = (*Called)(nil)
 
 // call starts the subject.
-func (v *Virtual) call(name, logPath string, settings map[string]string) (*Called, error) {
-	listener, err := v.Network.Listen(virtualSubject)
+func (v *Virtual) call(name, address, logPath string, settings map[string]string) (*Called, error) {
+	listener, err := v.Network.Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
