@@ -23,7 +23,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint audit-large canaries soak soak-1h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 images report clean
+.PHONY: faults help build test race fuzz bench lint audit-large canaries soak soak-1h soak-12h soak-24h soak-30d rounds rounds-kafka rounds-kafka3 images report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,10 @@ soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n 
 soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length, PLAN=month-busy 20 trades a second, SEED=n repeats a run
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak sim -plan $(or $(PLAN),month) $(if $(DAYS),-days $(DAYS)) $(if $(SEED),-seed $(SEED))
+
+faults: ## the streamer under each fault of the exchange, one by one, in virtual time: a table; SEED=n repeats a run
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak faults $(if $(SEED),-seed $(SEED))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

@@ -136,6 +136,9 @@ type Injection struct {
 	For         Duration          `json:"for"`
 	Settings    map[string]string `json:"settings,omitempty"` // of the fault, such as a close code
 	Disturbance Disturbance       `json:"disturbance"`
+	// Also is trouble without which this fault would show nothing. It begins At
+	// after it and ends by itself.
+	Also *Injection `json:"also,omitempty"`
 
 	Began    time.Time `json:"began,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`

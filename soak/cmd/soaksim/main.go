@@ -57,6 +57,8 @@ func run(args []string) int {
 			&cli.StringFlag{Name: "plan", Value: "month", Usage: "day, week, month or month-busy"},
 			&cli.IntFlag{Name: "days", Usage: "another length", HideDefault: true},
 			&cli.Uint64Flag{Name: "seed", Usage: "of traffic and faults (default: drawn by lot)", HideDefault: true},
+			&cli.BoolFlag{Name: "faults", Usage: "each fault of the exchange in a run of its own, in place of a plan; prints each run directory"},
+			&cli.StringFlag{Name: "only", Usage: "of the faults, those whose name contains this"},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
@@ -67,6 +69,10 @@ func run(args []string) int {
 			seed := c.Uint64("seed")
 			if !c.IsSet("seed") {
 				seed = rand.Uint64N(drawnSeeds)
+			}
+			if c.Bool("faults") {
+				inBubbles(cases(c.String("only")), seed, c.String("out"))
+				return errors.New("the bubble burst")
 			}
 			plan, err := runner.NewPlan(c.String("plan"), runner.Choices{
 				Seed: seed, Days: c.Int("days"), Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
