@@ -97,6 +97,22 @@ func TestFaultHalfOpenOut(t *testing.T) {
 	})
 }
 
+// A client that gives up meanwhile is noticed, and what it did not get counts.
+func TestFaultHalfOpenAbandoned(t *testing.T) {
+	inVirtualTime(t, true, func(t *testing.T, b *faultBench) {
+		w := b.watch()
+		w.lives()
+		injection := b.begin(Fault{Kind: KindHalfOpen})
+		time.Sleep(10 * time.Second)
+		w.Close()
+		b.record(KindHalfOpen, EndedByClient, "")
+		time.Sleep(10 * time.Second)
+		if e := injection.End(); !e.Proven {
+			t.Errorf("evidence %+v", e)
+		}
+	})
+}
+
 // The server hears nothing: it misses the pongs and closes, by its own rules.
 func TestFaultHalfOpenIn(t *testing.T) {
 	inVirtualTime(t, true, func(t *testing.T, b *faultBench) {

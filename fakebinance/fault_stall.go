@@ -19,6 +19,7 @@ type stall struct {
 	*Injection
 	dead string       // deadOut or deadIn: one direction only
 	kept atomic.Int64 // reads held back
+	left atomic.Int64 // bytes withheld from sessions that ended meanwhile
 }
 
 func (f *stall) apply(s *session, _ bool) {
@@ -34,7 +35,7 @@ func (f *stall) proof(sessions []*session) (bool, string) {
 	if f.speaking() {
 		return f.deafProof(until)
 	}
-	var withheld int64
+	withheld := f.left.Load()
 	for _, s := range sessions {
 		withheld += s.out.size.Load()
 	}

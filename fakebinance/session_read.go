@@ -96,6 +96,9 @@ func (s *session) passStall(at moment) bool {
 	select {
 	case <-fault.Done():
 	case <-s.dead:
+		if at == writing {
+			fault.left.Add(s.out.size.Load()) // nobody gets it any more
+		}
 	}
 	s.stalledAt.Store(time.Now().UnixNano())
 	return true
