@@ -14,7 +14,8 @@ const KindSingle = "single"
 
 // Case is one fault as a run of its own does it.
 type Case struct {
-	Name string // of the fault, with what is special about it
+	Name string  // of the fault, with what is special about it
+	Rate float64 // trades a second and symbol; 0: as all
 	soak.Injection
 }
 
@@ -79,8 +80,10 @@ func Cases() []Case {
 	add("ping-flood", fakebinance.KindPingFlood, open, 30*time.Second, nil, nil)
 	add("clock an hour fast", fakebinance.KindClock, open, time.Minute, nil, gaps)
 	add("halt", fakebinance.KindHalt, open, 2*time.Minute, nil, nil)
-	add("burst of 160", fakebinance.KindBurst, open, time.Minute, nil, nil)
-	add("burst of 1000", fakebinance.KindBurst, open, 4*time.Minute, set{"trades": "1000"}, nil)
+	for _, trades := range []string{"160", "1000"} {
+		add("burst of "+trades, fakebinance.KindBurst, open, time.Minute, set{"trades": trades}, nil)
+		all[len(all)-1].Rate = 100 // or it would be gathered for so long that the stream counts as dead
+	}
 	for _, status := range []string{"403", "418", "429", "451", "503"} {
 		add("rest-status "+status, fakebinance.KindRESTStatus, open, 20*time.Second, set{"status": status, "retry_after": "30"}, gaps)
 	}
