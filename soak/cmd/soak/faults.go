@@ -127,6 +127,8 @@ func why(s runner.Single) string {
 		return "not proven: " + s.Evidence
 	case s.Lost != s.Declared:
 		return "what is lost and what is declared lost are not the same"
+	case s.Avoidable && s.Lost > 0:
+		return "lost, though REST has them"
 	case !s.CaughtUp:
 		return "trades did not become fresh again"
 	default:

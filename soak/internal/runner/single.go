@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"steadfeed/fakebinance"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/fault"
 )
@@ -79,13 +80,14 @@ type Single struct {
 	Duplicate  int64
 	Disordered int64
 	Altered    int64
+	Avoidable  bool // a loss would be: the fault leaves every trade in REST
 	Trouble    string
 }
 
 // Good tells whether every trade that anybody could have is there once, in
 // order and unaltered, and every other is declared lost, no more and no less.
 func (s Single) Good() bool {
-	return s.Trouble == "" && s.Proven && s.CaughtUp && s.Published > 0 && s.Lost == s.Declared && s.Duplicate+s.Disordered+s.Altered == 0
+	return s.Trouble == "" && s.Proven && s.CaughtUp && s.Published > 0 && s.Lost == s.Declared && !(s.Avoidable && s.Lost > 0) && s.Duplicate+s.Disordered+s.Altered == 0
 }
 
 // reactions are the counters of a subject that show that it noticed something.
@@ -104,6 +106,7 @@ func ReadSingle(dir *soak.Run) (Single, error) {
 	}
 	in := plan.Injections[0]
 	s.Proven, s.Evidence, s.Trouble = in.Proven, in.Evidence, in.Err
+	s.Avoidable = in.Fault != fakebinance.KindLost
 	course, err := dir.ReadCourse()
 	if err != nil {
 		return s, err
