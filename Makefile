@@ -28,7 +28,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
+.PHONY: help build test race fuzz bench lint alerts faults audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,10 @@ fuzz-sim: ## days full of trouble in virtual time, a seed after another until on
 sweep: ## two minutes in virtual time for each write of the streamer and each way to die there; SHARE=0.1 a tenth of it, SEED=n
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak sweep $(if $(SHARE),-share $(SHARE)) $(if $(SEED),-seed $(SEED))
+
+faults: ## the streamer under each fault of the exchange, one by one, in virtual time: a table; SEED=n repeats a run
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak faults $(if $(SEED),-seed $(SEED))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

@@ -14,13 +14,29 @@ import (
 	"time"
 )
 
-// certificateLife is longer than any run, in virtual time too.
-const certificateLife = 10 * 365 * 24 * time.Hour
+// What a server's certificate can be.
+const (
+	CertificateGood             = "good"
+	CertificateSelfSigned       = "self-signed"
+	CertificateExpired          = "expired"           // an hour ago
+	CertificateWrongName        = "wrong-name"        // of another host
+	CertificateUnknownAuthority = "unknown-authority" // signed by one that nobody trusts
+	CertificateExpiring         = "expiring"          // good at first, expired while the server runs
+)
+
+const (
+	// certificateLife is longer than any run, in virtual time too.
+	certificateLife = 10 * 365 * 24 * time.Hour
+	// expiringLife is that of an expiring certificate that is there from the start.
+	expiringLife = time.Minute
+	// wrongName is what a certificate of another host is for.
+	wrongName = "wrong.example"
+)
 
 // authority is a certificate authority for one server.
 type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+	root *x509.Certificate
+	key  *ecdsa.PrivateKey
 }
 
 func newAuthority() (*authority, error) {
@@ -32,7 +48,7 @@ func newAuthority() (*authority, error) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "fakebinance authority"},
-		NotBefore:             now.Add(-time.Hour),
+		NotBefore:             now.Add(-48 * time.Hour),
 		NotAfter:              now.Add(certificateLife),
 		KeyUsage:              x509.KeyUsageCertSign,
 		IsCA:                  true,
@@ -42,25 +58,26 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make authority: %w", err)
 	}
-	certificate, err := x509.ParseCertificate(der)
+	root, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("make authority: %w", err)
 	}
-	return &authority{certificate: certificate, key: key}, nil
+	return &authority{root: root, key: key}, nil
 }
 
-// issue makes a certificate for a server on this machine, and for host when
-// that is another name or address.
-func (a *authority) issue(host string) (tls.Certificate, error) {
+// certificate makes one for a server on this machine, and for host when that is
+// another name or address; life is that of an expiring one.
+func (a *authority) certificate(as, host string, life time.Duration) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make server key: %w", err)
 	}
+	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
 		Subject:      pkix.Name{CommonName: "fakebinance"},
-		NotBefore:    a.certificate.NotBefore,
-		NotAfter:     a.certificate.NotAfter,
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     a.root.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     []string{"localhost"},
@@ -71,7 +88,28 @@ func (a *authority) issue(host string) (tls.Certificate, error) {
 	} else if host != "" && host != "localhost" {
 		template.DNSNames = append(template.DNSNames, host)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	parent, signer := a.root, a.key
+	switch as {
+	case "", CertificateGood:
+	case CertificateSelfSigned:
+		parent, signer = template, key
+	case CertificateExpired:
+		template.NotBefore, template.NotAfter = now.Add(-24*time.Hour), now.Add(-time.Hour)
+	case CertificateWrongName:
+		template.DNSNames, template.IPAddresses = []string{wrongName}, nil
+	case CertificateUnknownAuthority:
+		unknown, err := newAuthority()
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		parent, signer = unknown.root, unknown.key
+	case CertificateExpiring:
+		template.NotAfter = now.Add(life)
+	default:
+		return tls.Certificate{}, fmt.Errorf("certificate %q is none of %s, %s, %s, %s, %s, %s", as, CertificateGood, CertificateSelfSigned,
+			CertificateExpired, CertificateWrongName, CertificateUnknownAuthority, CertificateExpiring)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make server certificate: %w", err)
 	}
@@ -79,5 +117,5 @@ func (a *authority) issue(host string) (tls.Certificate, error) {
 }
 
 func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
 }

@@ -12,16 +12,10 @@ import (
 // Fault is one kind of trouble to make for sessions.
 type Fault struct {
 	Kind     string            // one of Faults
-	Target   string            // TargetOpen or TargetAll; empty is TargetOpen
+	Target   string            // TargetOpen, TargetAll, or what begins as the other targets; empty is TargetOpen
 	For      time.Duration     // it ends by itself after this; 0: until End
 	Settings map[string]string // see Faults; what is left out has its default
 }
-
-// What a fault is aimed at.
-const (
-	TargetOpen = "open" // the sessions open when it begins
-	TargetAll  = "all"  // those, and every session opened while it lasts
-)
 
 // The kinds of fault, each in a file of its own.
 const (
@@ -32,6 +26,10 @@ const (
 	KindSlowFrames  = "slow-frames"
 	KindNoPong      = "no-pong"
 	KindStall       = "stall"
+	KindHalfOpen    = "half-open"
+	KindByteByByte  = "byte-by-byte"
+	KindWrongPong   = "wrong-pong"
+	KindPingFlood   = "ping-flood"
 
 	KindServerShutdown  = "server-shutdown"
 	KindSilentStream    = "silent-stream"
@@ -41,6 +39,24 @@ const (
 	KindGarble          = "garble"
 	KindPingStorm       = "ping-storm"
 	KindHandshakeStatus = "handshake-status"
+
+	KindSilent    = "silent"
+	KindDelay     = "delay"
+	KindBurst     = "burst"
+	KindFragments = "fragments"
+	KindLost      = "lost"
+
+	KindRefuse      = "refuse"
+	KindMute        = "mute"
+	KindTLSCut      = "tls-cut"
+	KindCertificate = "certificate"
+
+	KindRESTStatus = "rest-status"
+	KindRESTSlow   = "rest-slow"
+	KindRESTShift  = "rest-shift"
+	KindRESTLag    = "rest-lag"
+	KindClock      = "clock"
+	KindHalt       = "halt"
 )
 
 // FaultKind describes a kind of fault.
@@ -80,8 +96,10 @@ type effect interface {
 }
 
 var faultKinds = []FaultKind{
-	resetKind, silentCloseKind, closeKind, slowBytesKind, slowFramesKind, noPongKind, stallKind,
-	serverShutdownKind, silentStreamKind, gapKind, repeatKind, swapKind, garbleKind, pingStormKind, handshakeStatusKind,
+	resetKind, silentCloseKind, closeKind, slowBytesKind, byteByByteKind, slowFramesKind, noPongKind, wrongPongKind, stallKind, halfOpenKind,
+	serverShutdownKind, silentStreamKind, silentKind, gapKind, lostKind, repeatKind, swapKind, delayKind, burstKind, fragmentsKind, garbleKind,
+	pingStormKind, pingFloodKind, handshakeStatusKind, refuseKind, muteKind, tlsCutKind, certificateKind,
+	restStatusKind, restSlowKind, restShiftKind, restLagKind, clockKind, haltKind,
 }
 
 // Faults lists the kinds of fault.
@@ -100,8 +118,8 @@ func (f *Fault) kind() (FaultKind, error) {
 	if f.Target == "" {
 		f.Target = TargetOpen
 	}
-	if f.Target != TargetOpen && f.Target != TargetAll {
-		return FaultKind{}, fmt.Errorf("fault %s: target %q is neither %s nor %s", f.Kind, f.Target, TargetOpen, TargetAll)
+	if _, err := readAim(f.Target); err != nil {
+		return FaultKind{}, fmt.Errorf("fault %s: %w", f.Kind, err)
 	}
 	if f.For < 0 {
 		return FaultKind{}, fmt.Errorf("fault %s: for %s is negative", f.Kind, f.For)
@@ -131,6 +149,24 @@ func (s settings) text(name string) string {
 		}
 	}
 	panic("fakebinance: fault " + s.kind.Name + " reads a setting that it does not list: " + name)
+}
+
+// choice reads a setting that must be one of some words.
+func (s settings) choice(name string, words ...string) (string, error) {
+	text := s.text(name)
+	if !slices.Contains(words, text) {
+		return "", fmt.Errorf("fault %s: %s %q is none of %v", s.kind.Name, name, text, words)
+	}
+	return text, nil
+}
+
+// symbol reads a setting that is a symbol of the exchange, or empty.
+func (s settings) symbol(i *Injection, name string) (string, error) {
+	symbol := s.text(name)
+	if symbol != "" && i.server.publisher.lines[symbol] == nil {
+		return "", fmt.Errorf("fault %s: %s %q is not one of this exchange", s.kind.Name, name, symbol)
+	}
+	return symbol, nil
 }
 
 // integer reads a setting that must lie within low and high.

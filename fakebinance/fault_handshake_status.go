@@ -4,55 +4,71 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 )
+
+var retryAfterSetting = FaultSetting{"retry_after", "", "seconds, in the header Retry-After; empty: no such header"}
 
 var handshakeStatusKind = FaultKind{
 	Name:  KindHandshakeStatus,
 	About: "answers new connections with an HTTP status in place of a session; those that are open go on",
 	Settings: []FaultSetting{
 		{"status", "503", "400 to 599, such as 403, 418, 429, 451"},
-		{"retry_after", "", "seconds, in the header Retry-After; empty: no such header"},
+		retryAfterSetting,
 	},
-	start: func(i *Injection, s settings) (effect, error) {
-		status, err := s.integer("status", 400, 599)
+	start: func(i *Injection, s settings) (effect, error) { return newStatusAnswer(i, s, false) },
+}
+
+// statusAnswer answers requests for sessions, or those to REST, with a status.
+type statusAnswer struct {
+	atDoor
+	rest       bool
+	status     int
+	retryAfter string // seconds; empty: no such header
+	answered   atomic.Int64
+}
+
+func newStatusAnswer(i *Injection, s settings, rest bool) (effect, error) {
+	status, err := s.integer("status", 400, 599)
+	if err != nil {
+		return nil, err
+	}
+	f := &statusAnswer{atDoor: atDoor{i}, rest: rest, status: status}
+	if s.text("retry_after") != "" {
+		seconds, err := s.integer("retry_after", 0, 1e6)
 		if err != nil {
 			return nil, err
 		}
-		f := &handshakeStatus{Injection: i, status: status}
-		if s.text("retry_after") != "" {
-			if f.retryAfter, err = s.integer("retry_after", 0, 1e6); err != nil {
-				return nil, err
-			}
-			f.retry = true
-		}
-		return f, nil
-	},
-}
-
-// handshakeStatus refuses sessions. It is aimed at none of those that are open.
-type handshakeStatus struct {
-	*Injection
-	status     int
-	retry      bool
-	retryAfter int // seconds
-	refused    atomic.Int64
-}
-
-func (f *handshakeStatus) begin()               { f.server.refusing.Store(f) }
-func (f *handshakeStatus) heal()                {}
-func (f *handshakeStatus) apply(*session, bool) {}
-
-// answer refuses a request for a session.
-func (f *handshakeStatus) answer(w http.ResponseWriter) {
-	if f.retry {
-		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
+		f.retryAfter = strconv.Itoa(seconds)
 	}
-	http.Error(w, "", f.status)
-	f.refused.Add(1)
+	return f, nil
 }
 
-func (f *handshakeStatus) proof([]*session) (bool, string) {
-	n := f.refused.Load()
-	return n > 0, fmt.Sprintf("%s answered with %d", plural(n, "connection"), f.status)
+func isREST(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
+
+func (f *statusAnswer) meet(w http.ResponseWriter, r *http.Request) bool {
+	if isREST(r) != f.rest {
+		return false
+	}
+	if f.retryAfter != "" {
+		w.Header().Set("Retry-After", f.retryAfter)
+	}
+	f.answered.Add(1)
+	if f.rest && (f.status == http.StatusTooManyRequests || f.status == http.StatusTeapot) {
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		writeRESTError(w, &restError{f.status, -1003, "Too many requests."})
+		return true
+	}
+	// What stands before the exchange answers with a page, not with JSON.
+	http.Error(w, "", f.status)
+	return true
+}
+
+func (f *statusAnswer) proof([]*session) (bool, string) {
+	n, what := f.answered.Load(), "connection"
+	if f.rest {
+		what = "request"
+	}
+	return n > 0, fmt.Sprintf("%s answered with %d", plural(n, what), f.status)
 }

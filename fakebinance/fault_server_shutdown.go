@@ -15,7 +15,7 @@ var serverShutdownKind = FaultKind{
 		{"notice", "10s", "from the announcement to the close; the exchange promises no time"},
 	},
 	start: func(i *Injection, s settings) (effect, error) {
-		notice, err := s.duration("notice", 10*time.Millisecond, 24*time.Hour)
+		notice, err := s.duration("notice", 0, 24*time.Hour)
 		if err != nil {
 			return nil, err
 		}

@@ -14,9 +14,9 @@ var silentStreamKind = FaultKind{
 		{"sessions", "all", "with target all: all, or new, those that open while it lasts only"},
 	},
 	start: func(i *Injection, s settings) (effect, error) {
-		symbol := s.text("symbol")
-		if symbol != "" && i.server.publisher.lines[symbol] == nil {
-			return nil, fmt.Errorf("fault %s: symbol %q is not one of this exchange", i.fault.Kind, symbol)
+		symbol, err := s.symbol(i, "symbol")
+		if err != nil {
+			return nil, err
 		}
 		sessions := s.text("sessions")
 		if sessions != "all" && sessions != "new" {

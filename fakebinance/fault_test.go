@@ -402,8 +402,14 @@ func TestFaultRefused(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", fault, err, want)
 		}
 	}
-	f(Fault{Kind: "flood"}, `fault "flood" is none of reset, silent-close, close, slow-bytes, slow-frames, no-pong, stall, server-shutdown, silent-stream, gap, repeat, swap, garble, ping-storm, handshake-status`)
-	f(Fault{Kind: KindStall, Target: "some"}, `fault stall: target "some" is neither open nor all`)
+	var names []string
+	for _, kind := range Faults() {
+		names = append(names, kind.Name)
+	}
+	f(Fault{Kind: "flood"}, `fault "flood" is none of `+strings.Join(names, ", "))
+	for _, target := range []string{"some", "session:", "session:0", "share:0", "share:1.5", "stream:", "stream:a b"} {
+		f(Fault{Kind: KindStall, Target: target}, `fault stall: target "`+target+`" is none of open, all, session:7, stream:btcusdt@trade, share:0.3`)
+	}
 	f(Fault{Kind: KindStall, For: -1}, "fault stall: for -1ns is negative")
 	f(Fault{Kind: KindStall, Settings: map[string]string{"speed": "1"}}, `fault stall: it has no setting "speed"`)
 	f(Fault{Kind: KindSlowBytes, Settings: map[string]string{"bytes_per_second": "0"}}, `fault slow-bytes: bytes_per_second "0" is not a whole number within 1 and 1073741824`)
@@ -411,7 +417,11 @@ func TestFaultRefused(t *testing.T) {
 	f(Fault{Kind: KindClose, Settings: map[string]string{"code": "99"}}, `fault close: code "99" is not a whole number within 1000 and 4999`)
 	f(Fault{Kind: KindSilentStream, Settings: map[string]string{"symbol": "XYZ"}}, `fault silent-stream: symbol "XYZ" is not one of this exchange`)
 	f(Fault{Kind: KindGap, Settings: map[string]string{"every": "0"}}, `fault gap: every "0" is not a whole number within 1 and 1000000000`)
-	f(Fault{Kind: KindGarble, Settings: map[string]string{"as": "noise"}}, `fault garble: as "noise" is none of [truncated zero-price wrong-type binary]`)
+	f(Fault{Kind: KindGarble, Settings: map[string]string{"as": "noise"}}, `fault garble: as "noise" is none of [bad-utf8 binary extra-field malformed missing-field oversize truncated wrong-type zero-price]`)
+	f(Fault{Kind: KindHalfOpen, Settings: map[string]string{"dead": "up"}}, `fault half-open: dead "up" is none of [out in]`)
+	f(Fault{Kind: KindTLSCut}, `fault tls-cut: the server serves no TLS`)
+	f(Fault{Kind: KindCertificate}, `fault certificate: the server serves no TLS`)
+	f(Fault{Kind: KindHalt, For: time.Second}, `fault halt: the source of trades was not made with NewHalts`)
 	f(Fault{Kind: KindHandshakeStatus, Settings: map[string]string{"status": "200"}}, `fault handshake-status: status "200" is not a whole number within 400 and 599`)
 	first, err := s.Begin(Fault{Kind: KindStall})
 	if err != nil {

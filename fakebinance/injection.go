@@ -17,6 +17,7 @@ const maxInjections = 256
 type Injection struct {
 	n      int
 	fault  Fault
+	aim    aim
 	server *Server
 	draw   *rand.Rand // the publisher's
 	began  time.Time
@@ -34,14 +35,11 @@ type Injection struct {
 // Begin starts a fault now. It returns an error when there is no such kind or
 // setting, when one of the kind acts already, or when the server is closed.
 func (s *Server) Begin(f Fault) (*Injection, error) {
-	kind, err := f.kind()
+	injection, err := s.prepare(f)
 	if err != nil {
 		return nil, err
 	}
-	injection := &Injection{fault: f, server: s, done: make(chan struct{})}
-	if injection.effect, err = kind.start(injection, settings{kind, f.Settings}); err != nil {
-		return nil, err
-	}
+	f = injection.fault
 	if err := s.faults.enter(injection); err != nil {
 		return nil, err
 	}
@@ -57,7 +55,7 @@ func (s *Server) Begin(f Fault) (*Injection, error) {
 		for session := range s.publisher.sessions {
 			injection.apply(session, false)
 		}
-		if f.Target == TargetAll {
+		if injection.aim.later {
 			s.publisher.injections = append(s.publisher.injections, injection)
 		}
 	})
@@ -74,6 +72,28 @@ func (s *Server) Begin(f Fault) (*Injection, error) {
 	return injection, nil
 }
 
+// Check tells what Begin would refuse, and begins nothing.
+func (s *Server) Check(f Fault) error {
+	_, err := s.prepare(f)
+	return err
+}
+
+// prepare makes an injection that has not begun.
+func (s *Server) prepare(f Fault) (*Injection, error) {
+	kind, err := f.kind()
+	if err != nil {
+		return nil, err
+	}
+	injection := &Injection{fault: f, server: s, done: make(chan struct{})}
+	if injection.aim, err = readAim(f.Target); err != nil {
+		return nil, err
+	}
+	if injection.effect, err = kind.start(injection, settings{kind, f.Settings}); err != nil {
+		return nil, err
+	}
+	return injection, nil
+}
+
 var (
 	errClosed = errors.New("the server is closed")
 	errActing = errors.New("one of this kind has not ended")
@@ -81,7 +101,7 @@ var (
 
 // apply begins with a session. It runs on the publisher's goroutine.
 func (i *Injection) apply(s *session, opening bool) {
-	if !s.out.closing() {
+	if !s.out.closing() && i.meets(s) {
 		i.mu.Lock()
 		i.targets = append(i.targets, s)
 		i.met++
@@ -145,7 +165,7 @@ func (i *Injection) Evidence() Evidence {
 // see collects the evidence; the caller holds mu.
 func (i *Injection) see() Evidence {
 	e := Evidence{Began: i.began, Ended: i.ended, Sessions: i.met}
-	if _, aimless := i.effect.(*handshakeStatus); i.met == 0 && !aimless {
+	if _, aimless := i.effect.(aimless); i.met == 0 && !aimless {
 		e.Text = "no session was there to be disturbed"
 		return e
 	}

@@ -320,6 +320,19 @@ func (p *publisher) waitForRoom() bool {
 	return false
 }
 
+// recount has the times of trades that are not published read again.
+func (p *publisher) recount() {
+	if !p.publishing || p.stopped {
+		return // start reads them
+	}
+	for _, l := range p.queue {
+		l.next = l.trade(l.next.ID)
+	}
+	for i := len(p.queue)/2 - 1; i >= 0; i-- {
+		p.sift(i)
+	}
+}
+
 // sift restores the heap below position i.
 func (p *publisher) sift(i int) {
 	q := p.queue

@@ -1,6 +1,9 @@
 package fakebinance
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // format is one of the ways in which a session can have its trades.
 type format uint8
@@ -91,13 +94,15 @@ func (d *digits) append(b []byte, u uint64) []byte {
 
 // WebSocket frames of a server, RFC 6455 section 5.2: not masked.
 const (
-	finalBit   = 0x80
-	opText     = 0x1
-	opBinary   = 0x2
-	opClose    = 0x8
-	opPing     = 0x9
-	shortFrame = 125     // longest payload behind a header of 2 bytes
-	longFrame  = 1 << 16 // shortest payload that needs a header of 10 bytes
+	finalBit       = 0x80
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
+	shortFrame     = 125     // longest payload behind a header of 2 bytes
+	longFrame      = 1 << 16 // shortest payload that needs a header of 10 bytes
 )
 
 // closeTextFrame writes the header of the frame that starts at start, where 4
@@ -129,4 +134,11 @@ func appendFrame(b []byte, op byte, payload []byte) []byte {
 func appendClose(b []byte, code int, reason string) []byte {
 	payload := append([]byte{byte(code >> 8), byte(code)}, reason[:min(len(reason), shortFrame-2)]...)
 	return appendFrame(b, opClose, payload)
+}
+
+// appendLongText appends a text frame of longFrame bytes or more.
+func appendLongText(b, payload []byte) []byte {
+	b = append(b, finalBit|opText, 127)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(payload)))
+	return append(b, payload...)
 }

@@ -120,7 +120,7 @@ func writeRESTError(w http.ResponseWriter, err error) {
 func (s *Server) ping(*restRequest) ([]byte, error) { return []byte("{}"), nil }
 
 func (s *Server) time(r *restRequest) ([]byte, error) {
-	return fmt.Appendf(nil, `{"serverTime":%d}`, r.time(time.Now().UnixMicro())), nil
+	return fmt.Appendf(nil, `{"serverTime":%d}`, r.time(s.now().UnixMicro())), nil
 }
 
 // symbol reads the mandatory parameter symbol.
@@ -213,6 +213,9 @@ func (s *Server) kept(symbol string) (first, last int64) {
 	if kept := s.options.Switches.Kept; kept > 0 {
 		first = max(first, last-kept+1)
 	}
+	if f := s.lagging.Load(); active(f) {
+		last = min(last, f.limit(symbol))
+	}
 	if lag := s.options.Switches.DatabaseLag; lag > 0 {
 		since := time.Now().Add(-lag).UnixMicro()
 		trade := s.publisher.lines[symbol].trade
@@ -269,9 +272,15 @@ func (s *Server) tradeRows(r *restRequest, asked page, last int64) ([]byte, erro
 	s.ledger.servedByREST(symbol, from, last)
 	body := make([]byte, 0, (last-from+1)*160)
 	for id := from; id <= last; id++ {
+		if s.lost.has(symbol, id) {
+			continue
+		}
 		t := s.publisher.lines[symbol].trade(id)
 		body = append(body, ',')
 		body = r.appendTrade(body, &t)
+	}
+	if len(body) == 0 {
+		return []byte("[]"), nil
 	}
 	body[0] = '['
 	return append(body, ']'), nil
@@ -459,7 +468,7 @@ func (s *Server) exchangeInfo(r *restRequest) ([]byte, error) {
 		Symbols         []symbolEntry `json:"symbols"`
 	}{
 		Timezone:        "UTC",
-		ServerTime:      r.time(time.Now().UnixMicro()),
+		ServerTime:      r.time(s.now().UnixMicro()),
 		RateLimits:      []rateLimit{{"REQUEST_WEIGHT", "MINUTE", 1, s.addresses.limit}, {"RAW_REQUESTS", "MINUTE", 5, 300000}},
 		ExchangeFilters: []any{},
 		Symbols:         []symbolEntry{},

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +23,10 @@ type Options struct {
 
 	Listener net.Listener // nil: one on 127.0.0.1 with a free port
 	TLS      bool         // serve wss and https with a certificate signed by an authority made at New
+
+	// Certificate is what the server's certificate is: CertificateGood ("") or
+	// one of those that a client has to refuse.
+	Certificate string
 
 	// FlatOut ignores when trades are due and publishes as fast as sessions
 	// take them, for benchmarks. A session that can't keep up then blocks the
@@ -61,6 +64,9 @@ func (o *Options) complete() error {
 	if len(o.Source.Symbols()) == 0 {
 		return errors.New("make server: the source has no symbols")
 	}
+	if o.Certificate != "" && !o.TLS {
+		return fmt.Errorf("make server: certificate %q without TLS", o.Certificate)
+	}
 	if o.PingInterval < 0 || o.PongTimeout < 0 || o.RESTWeightLimit < 0 {
 		return errors.New("make server: a negative interval, timeout or limit")
 	}
@@ -97,7 +103,10 @@ type Server struct {
 	ledger    *Ledger
 	addresses addresses
 	faults    injections
-	refusing  atomic.Pointer[handshakeStatus]
+	door      door
+	lost      lostTrades
+	lagging   atomic.Pointer[restLag]
+	clock     atomic.Pointer[wrongClock]
 	opened    time.Time
 
 	sessions atomic.Int64   // opened so far
@@ -128,14 +137,14 @@ func New(options Options) (*Server, error) {
 		}
 		s.listener = listener
 	}
-	serving := s.listener
+	serving := net.Listener(doorListener{s.listener, &s.door})
 	if options.TLS {
 		config, err := s.certify()
 		if err != nil {
 			_ = s.listener.Close()
 			return nil, fmt.Errorf("make server: %w", err)
 		}
-		serving = tls.NewListener(s.listener, config)
+		serving = tls.NewListener(serving, config)
 	}
 	s.publisher = newPublisher(options.Source, s.ledger, options.FlatOut)
 	s.http = &http.Server{
@@ -158,17 +167,29 @@ func (s *Server) certify() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, _, err := net.SplitHostPort(s.listener.Addr().String())
-	if err != nil {
-		return nil, fmt.Errorf("address of the listener: %w", err)
-	}
-	certificate, err := authority.issue(host)
+	certificate, err := authority.certificate(s.options.Certificate, s.host(), expiringLife)
 	if err != nil {
 		return nil, err
 	}
 	s.authority = authority
 	// Without HTTP/2, over which gorilla's sessions could not run.
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}, nil
+	return &tls.Config{NextProtos: []string{"http/1.1"}, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		for _, f := range s.door.all() {
+			if bad, ok := f.(*badCertificate); ok && active(bad) {
+				return bad.show()
+			}
+		}
+		return &certificate, nil
+	}}, nil
+}
+
+// host is the name or address of the listener.
+func (s *Server) host() string {
+	host, _, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return "" // a network whose addresses have no ports
+	}
+	return host
 }
 
 // serve takes every HTTP request: those below /api to REST, the others to
@@ -179,7 +200,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.running.Done()
-	if strings.HasPrefix(r.URL.Path, "/api/") {
+	if s.door.meet(w, r) {
+		return
+	}
+	if isREST(r) {
 		s.serveREST(w, r)
 		return
 	}
@@ -189,8 +213,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "", http.StatusNotFound)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
-	case active(s.refusing.Load()):
-		s.refusing.Load().answer(w)
 	case s.options.Switches.URLBytes > 0 && len(r.RequestURI) > s.options.Switches.URLBytes:
 		http.Error(w, "", http.StatusRequestURITooLong)
 	default:

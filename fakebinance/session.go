@@ -156,11 +156,11 @@ func (s *session) justStalled() bool {
 func (s *session) fault() string {
 	switch {
 	case active(s.stall.Load()), s.justStalled():
-		return KindStall
+		return s.stall.Load().fault.Kind
 	case active(s.noPong.Load()):
-		return KindNoPong
+		return s.noPong.Load().fault.Kind
 	case active(s.slowBytes.Load()):
-		return KindSlowBytes
+		return s.slowBytes.Load().fault.Kind
 	case active(s.slowFrames.Load()):
 		return KindSlowFrames
 	}

@@ -66,22 +66,39 @@ func (s *session) arrived() bool {
 func (s *session) clientPing(payload string) {
 	if fault := s.noPong.Load(); active(fault) {
 		s.count(func(r *SessionRecord) { r.ClientPings++ })
-		fault.unanswered()
+		fault.answer(s)
 		return
 	}
 	s.count(func(r *SessionRecord) { r.ClientPings++; r.PongsSent++ })
 	s.put(appendFrame(nil, websocket.PongMessage, []byte(payload)))
 }
 
+// The moments at which a stall holds a session.
+type moment int
+
+const (
+	writing moment = iota
+	reading        // about to
+	gotten         // something was read
+)
+
 // passStall waits while the session is stalled and reports whether it waited.
-func (s *session) passStall() bool {
+func (s *session) passStall(at moment) bool {
 	fault := s.stall.Load()
-	if !active(fault) {
+	switch {
+	case !active(fault), at == writing && fault.speaking(), at != writing && fault.hearing():
 		return false
+	case at == reading && fault.speaking():
+		return false // what comes is read, and kept: it shows that somebody is not heard
+	case at == gotten:
+		fault.unheard()
 	}
 	select {
 	case <-fault.Done():
 	case <-s.dead:
+		if at == writing {
+			fault.left.Add(s.out.size.Load()) // nobody gets it any more
+		}
 	}
 	s.stalledAt.Store(time.Now().UnixNano())
 	return true

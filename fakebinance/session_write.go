@@ -19,7 +19,7 @@ func (s *session) write() {
 	timer := time.NewTimer(s.rules.pingInterval)
 	defer timer.Stop()
 	for {
-		if s.passStall() {
+		if s.passStall(writing) {
 			s.forgivePings()
 			nextPing = time.Now().Add(s.rules.pingInterval)
 		}
@@ -85,7 +85,7 @@ func (s *session) send(b *batch) error {
 	if fault := s.slowFrames.Load(); active(fault) {
 		fault.hold(s, b)
 	}
-	if s.passStall() {
+	if s.passStall(writing) {
 		s.forgivePings() // they could not be answered
 	}
 	if fault := s.slowBytes.Load(); active(fault) {

@@ -1,6 +1,10 @@
 package fakebinance
 
-import "slices"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Some faults change what a session gets of a trade, while the ledger and REST
 // have it as it is. They act where the publisher hands a trade to the session.
@@ -9,10 +13,49 @@ import "slices"
 // goroutine.
 type tampering interface {
 	over() bool
+	concerns(*line) bool // false: its trades are left alone
 	// alter returns the frames that s gets now in place of those given, which
 	// are of the trade that l is about to publish; it must not keep or change
 	// their bytes.
 	alter(s *session, l *line, frames [][]byte) [][]byte
+}
+
+// holding is a tampering fault that keeps frames back.
+type holding struct {
+	tamper
+	held map[streamOf][]heldFrame // the publisher's
+}
+
+type heldFrame struct {
+	bytes []byte
+	due   time.Time
+}
+
+func newHolding(i *Injection, s settings) (holding, error) {
+	common, err := newTamper(i, s)
+	return holding{common, make(map[streamOf][]heldFrame)}, err
+}
+
+// hold keeps copies of frames until they are due.
+func (f *holding) hold(stream streamOf, frames [][]byte, due time.Time) {
+	for _, frame := range frames {
+		f.held[stream] = append(f.held[stream], heldFrame{slices.Clone(frame), due})
+	}
+}
+
+// heal delivers what is still held.
+func (f *holding) heal() {
+	f.tamper.heal()
+	for stream, held := range f.held {
+		for _, frame := range held {
+			stream.session.put(frame.bytes)
+		}
+	}
+	clear(f.held)
+}
+
+func (f *holding) gone(s *session) {
+	maps.DeleteFunc(f.held, func(of streamOf, _ []heldFrame) bool { return of.session == s })
 }
 
 // lasting is an effect that has more to do than apply.
@@ -53,7 +96,7 @@ func (p *publisher) emitAltered(l *line, subscribers []*session, f format) {
 	for _, s := range subscribers {
 		frames := [][]byte{p.frame}
 		for _, t := range s.tampers {
-			if !t.over() {
+			if !t.over() && t.concerns(l) {
 				frames = t.alter(s, l, frames)
 			}
 		}

@@ -3,6 +3,7 @@ package fakebinance
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -22,6 +24,8 @@ import (
 type seen struct {
 	ids   map[string][]int64
 	other []string
+	extra int // trades with a field that no document has
+	long  int // bytes of the longest frame
 	ended error
 }
 
@@ -43,7 +47,11 @@ func (b *faultBench) collect(path string) func() seen {
 			var trade map[string]any
 			_ = json.Unmarshal(frame, &trade) // what can't be read is no trade
 			id, isID := trade["t"].(float64)
-			if kind != websocket.TextMessage || trade["e"] != "trade" || !isID || trade["p"] == "0.00000000" {
+			got.long = max(got.long, len(frame))
+			if trade["z"] != nil {
+				got.extra++
+			}
+			if !utf8.Valid(frame) || kind != websocket.TextMessage || trade["e"] != "trade" || !isID || trade["p"] == "0.00000000" {
 				got.other = append(got.other, string(frame))
 				continue
 			}
@@ -67,7 +75,7 @@ func bySymbols(t *testing.T, test func(*testing.T, *faultBench)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newFaultBench(t, Options{Source: newTestMarket(t, 20, "BTCUSDT", "ETHUSDT"), Listener: listener})
+		b := newFaultBench(t, Options{Source: newTestMarket(t, 20, "BTCUSDT", "ETHUSDT"), Listener: listener, RESTWeightLimit: 1e6})
 		b.network = network
 		test(t, b)
 	})
@@ -99,7 +107,7 @@ func tampered(t *testing.T, f Fault, text string, check func(t *testing.T, got s
 		for symbol, ids := range got.ids {
 			at := slices.Index(ids, healed[symbol]+2)
 			if at < 0 || ids[len(ids)-1]-ids[at] != int64(len(ids)-1-at) {
-				t.Errorf("%s is not healed", symbol)
+				t.Errorf("%s is not healed; ended: %v", symbol, got.ended)
 			}
 		}
 		check(t, got)
@@ -191,6 +199,7 @@ func TestFaultSwap(t *testing.T) {
 
 func TestFaultGarble(t *testing.T) {
 	for form, mark := range map[string]string{
+		"missing-field": `"s":"`, "malformed": `"p"=`, "bad-utf8": "\xff\xfe",
 		"truncated": `{"e":"trade"`, "zero-price": `"p":"0.00000000"`, "wrong-type": `"t":"`, "binary": `"M":true}`,
 	} {
 		tampered(t, Fault{Kind: KindGarble, Settings: map[string]string{"as": form}}, "trades delivered as "+form, func(t *testing.T, got seen) {
@@ -212,6 +221,103 @@ func TestFaultGarble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A frame that is odd and whole brings its trade.
+func TestFaultGarbleHarmless(t *testing.T) {
+	for form, odd := range map[string]func(seen) int{
+		"extra-field": func(got seen) int { return got.extra },
+		"oversize":    func(got seen) int { return got.long / (1 << 17) },
+	} {
+		tampered(t, Fault{Kind: KindGarble, Settings: map[string]string{"as": form}}, "trades delivered as "+form, func(t *testing.T, got seen) {
+			for symbol, ids := range got.ids {
+				if missing, repeated, early := oddities(ids); missing+repeated+early != 0 {
+					t.Errorf("%s: %s: %d missing, %d repeated, %d early", form, symbol, missing, repeated, early)
+				}
+			}
+			if odd(got) == 0 || len(got.other) != 0 {
+				t.Errorf("%s: %d odd frames, %d others", form, odd(got), len(got.other))
+			}
+		})
+	}
+}
+
+func TestFaultDelay(t *testing.T) {
+	tampered(t, Fault{Kind: KindDelay}, "trades kept back for 2s", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, repeated, early := oddities(ids); missing != 0 || repeated != 0 || early < 20 || early > 200 {
+				t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+			}
+		}
+	})
+}
+
+func TestFaultBurst(t *testing.T) {
+	for _, trades := range []string{"160", "1000"} {
+		tampered(t, Fault{Kind: KindBurst, Settings: map[string]string{"trades": trades}}, "of "+trades+" trades at once", func(t *testing.T, got seen) {
+			for symbol, ids := range got.ids {
+				if missing, repeated, early := oddities(ids); missing+repeated+early != 0 {
+					t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+				}
+			}
+		})
+	}
+}
+
+// Gorilla puts fragments together, as every client has to.
+func TestFaultFragments(t *testing.T) {
+	tampered(t, Fault{Kind: KindFragments, Settings: map[string]string{"every": "2"}}, "trades delivered in 5 fragments each", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, repeated, early := oddities(ids); missing+repeated+early != 0 {
+				t.Errorf("%s: %d missing, %d repeated, %d early", symbol, missing, repeated, early)
+			}
+		}
+		if len(got.other) != 0 {
+			t.Errorf("%d frames are no trade", len(got.other))
+		}
+	})
+}
+
+func TestFaultSilent(t *testing.T) {
+	tampered(t, Fault{Kind: KindSilent}, "trades withheld", func(t *testing.T, got seen) {
+		for symbol, ids := range got.ids {
+			if missing, _, _ := oddities(ids); missing < 800 {
+				t.Errorf("%s: %d trades withheld", symbol, missing)
+			}
+		}
+	})
+}
+
+// Trades that are lost for good are the same for all who are meant, and REST
+// does not have them either, then and later.
+func TestFaultLost(t *testing.T) {
+	bySymbols(t, func(t *testing.T, b *faultBench) {
+		one, two := b.collect("/ws/btcusdt@trade"), b.collect("/ws/btcusdt@trade")
+		time.Sleep(time.Second)
+		injection := b.begin(Fault{Kind: KindLost, Target: TargetAll})
+		time.Sleep(time.Minute)
+		proven(t, injection.End(), 2, "trades lost for good")
+		time.Sleep(time.Second)
+		got := one().ids["BTCUSDT"]
+		if other := two().ids["BTCUSDT"]; !slices.Equal(got, other) {
+			t.Errorf("one session got %d trades, the other %d", len(got), len(other))
+		}
+		missing, _, _ := oddities(got)
+		lost := int64(0)
+		for id := got[0]; id <= got[len(got)-1]; id++ {
+			gone := b.server.Lost("BTCUSDT", id)
+			if gone {
+				lost++
+			}
+			answer := b.rest(fmt.Sprintf("/api/v3/historicalTrades?symbol=BTCUSDT&fromId=%d&limit=1", id))
+			if has := strings.Contains(answer, fmt.Sprintf(`"id":%d,`, id)); has == gone {
+				t.Fatalf("trade %d: lost: %v; REST: %s", id, gone, answer)
+			}
+		}
+		if missing < 20 || missing != lost {
+			t.Errorf("%d missing, %d lost", missing, lost)
+		}
+	})
 }
 
 func TestFaultServerShutdown(t *testing.T) {

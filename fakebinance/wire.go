@@ -39,9 +39,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.session == nil {
 		return w.Conn.Read(p)
 	}
-	w.session.passStall()
+	w.session.passStall(reading)
 	n, err := w.Conn.Read(p)
-	w.session.passStall()
+	w.session.passStall(gotten)
 	return n, err
 }
 

@@ -43,7 +43,7 @@ var rules = []rule{
 	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
 	{"soak/cmd/registry", nil, "it serves the library's fake and nothing else"},
-	{"soak/cmd/soaksim", []string{"soak", "soak/internal/runner", "soak/internal/testbed", "fakebinance/memnet", "streamer"}, "the one place where judge and judged meet, in one process and without shared code"},
+	{"soak/cmd/soaksim", []string{"soak", "soak/internal/fault", "soak/internal/runner", "soak/internal/testbed", "fakebinance/memnet", "streamer"}, "the one place where judge and judged meet, in one process and without shared code"},
 	{"soak/cmd/soak", []string{"soak/...", "reports"}, "only the command knows the report"},
 	{"soak/internal/runner", []string{"soak", "soak/internal/...", "fakebinance"}, "the judge shares nothing with the judged"},
 	{"soak/internal/rounds", []string{"soak", "soak/internal/...", "fakebinance", "streamer/schema"}, "the judge shares nothing with the judged"},

@@ -161,6 +161,9 @@ type Injection struct {
 	Settings    map[string]string `json:"settings,omitempty"` // of the fault, such as a close code
 	Disturbance Disturbance       `json:"disturbance"`
 	Alerts      []string          `json:"alerts,omitempty"` // that it must fire, where somebody watches for alerts
+	// Also is trouble without which this fault would show nothing. It begins At
+	// after it and ends by itself.
+	Also *Injection `json:"also,omitempty"`
 
 	Began    time.Time `json:"began,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`

@@ -66,6 +66,8 @@ func run(args []string) int {
 			&cli.FloatFlag{Name: "share", Value: 1, Usage: "of a sweep: which share of it, by lot"},
 			&cli.IntFlag{Name: "part", Usage: "of a sweep in parts: which one, from 0"},
 			&cli.IntFlag{Name: "parts", Value: 1, Usage: "of a sweep: in how many parts"},
+			&cli.BoolFlag{Name: "faults", Usage: "each fault of the exchange in a run of its own, in place of a plan; prints each run directory"},
+			&cli.StringFlag{Name: "only", Usage: "of the faults, those whose name contains this"},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
@@ -73,6 +75,10 @@ func run(args []string) int {
 			return err
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Bool("faults") {
+				inBubbles(cases(c.String("only")), seedOf(c), c.String("out"))
+				return errors.New("the bubble burst")
+			}
 			plan, err := choose(c)
 			var played core
 			if err == nil {
@@ -97,6 +103,14 @@ func run(args []string) int {
 	return status
 }
 
+// seedOf is the seed that was asked for, or one by lot.
+func seedOf(c *cli.Command) uint64 {
+	if c.IsSet("seed") {
+		return c.Uint64("seed")
+	}
+	return rand.Uint64N(drawnSeeds)
+}
+
 // choose makes the plan that the flags ask for.
 func choose(c *cli.Command) (plan soak.Plan, err error) {
 	if path := c.String("schedule"); path != "" {
@@ -111,12 +125,8 @@ func choose(c *cli.Command) (plan soak.Plan, err error) {
 			return plan, err
 		}
 	} else {
-		seed := c.Uint64("seed")
-		if !c.IsSet("seed") {
-			seed = rand.Uint64N(drawnSeeds)
-		}
 		plan, err = runner.NewPlan(c.String("plan"), runner.Choices{
-			Seed: seed, Length: c.Duration("for"), Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
+			Seed: seedOf(c), Length: c.Duration("for"), Rate: -1, Name: "streamer", Subject: []string{os.Args[0]}})
 		if err != nil {
 			return plan, err
 		}

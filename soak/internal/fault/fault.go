@@ -81,6 +81,9 @@ func (f Fault) injection(rng *rand.Rand, t timing) soak.Injection {
 // Validate says in one sentence why an injection cannot be done.
 func Validate(in soak.Injection) error {
 	f, known := find(in.Fault)
+	if in.Kind == KindSingle {
+		f, known = Fault{Name: in.Fault, Kind: KindSingle}, knownSingle(in.Fault)
+	}
 	switch {
 	case !known:
 		var names []string
@@ -94,6 +97,8 @@ func Validate(in soak.Injection) error {
 		return fmt.Errorf("injection %s: unknown target %q: open or all", in.Name, in.Target)
 	case in.For <= 0:
 		return fmt.Errorf("injection %s: it lasts %s, which is no time", in.Name, in.For)
+	case in.Also != nil:
+		return Validate(*in.Also)
 	}
 	return nil
 }

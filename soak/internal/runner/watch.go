@@ -20,7 +20,7 @@ const watchEvery = time.Second
 // else of a second, less often.
 func (r *run) every() time.Duration {
 	if r.plan.Virtual {
-		return 10 * watchEvery
+		return min(10*watchEvery, r.plan.SampleEvery.D())
 	}
 	return watchEvery
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,6 +77,11 @@ func Up(ctx context.Context, plan soak.Plan, dir string, virtual *Virtual) (bed 
 	}
 	if b.Source, err = openSource(plan); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(plan.Injections, func(in soak.Injection) bool { return in.Fault == fakebinance.KindHalt }) {
+		if b.Source, err = fakebinance.NewHalts(b.Source); err != nil {
+			return nil, err
+		}
 	}
 	exchangeLog, err := b.openLog("exchange.log")
 	if err != nil {

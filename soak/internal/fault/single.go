@@ -1,0 +1,107 @@
+package fault
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"steadfeed/fakebinance"
+	"steadfeed/soak"
+)
+
+// KindSingle are the injections of the runs that do one fault and nothing else.
+const KindSingle = "single"
+
+// Case is one fault as a run of its own does it.
+type Case struct {
+	Name string  // of the fault, with what is special about it
+	Rate float64 // trades a second and symbol; 0: as all
+	soak.Injection
+}
+
+// Cases are all faults of the exchange, one by one. Where a fault shows only
+// in company (who refuses connections disturbs nobody who has one; REST is
+// asked only when something is missing) the company is named.
+func Cases() []Case {
+	var all []Case
+	add := func(name, kind, target string, lasts time.Duration, settings map[string]string, also *soak.Injection) {
+		all = append(all, Case{Name: name, Injection: soak.Injection{
+			Name: "1-" + kind, Fault: kind, Kind: KindSingle, Target: target, For: soak.Duration(lasts), Settings: settings, Also: also,
+			Disturbance: soak.Disturbance{Pause: soak.Duration(lasts + singleSettle), Reconnects: maxSingleReconnects, Settle: soak.Duration(singleSettle)},
+		}})
+	}
+	type set = map[string]string
+	const open, every = fakebinance.TargetOpen, fakebinance.TargetAll
+	cut := func(after time.Duration) *soak.Injection {
+		return &soak.Injection{Name: "company", Fault: fakebinance.KindReset, Kind: KindSingle, Target: open, At: soak.Duration(after), For: soak.Duration(time.Second)}
+	}
+	gaps := &soak.Injection{Name: "company", Fault: fakebinance.KindGap, Kind: KindSingle, Target: every, For: soak.Duration(30 * time.Second)}
+
+	add("reset", fakebinance.KindReset, open, time.Second, nil, nil)
+	add("reset, again and again", fakebinance.KindReset, every, time.Minute, set{"within": "3s"}, nil)
+	add("silent-close", fakebinance.KindSilentClose, open, time.Second, nil, nil)
+	add("close 1001", fakebinance.KindClose, open, time.Second, nil, nil)
+	add("close 1008", fakebinance.KindClose, open, time.Second, set{"code": "1008", "reason": "maintenance"}, nil)
+	for _, notice := range []time.Duration{0, 10 * time.Second, 10 * time.Minute} {
+		add(fmt.Sprintf("server-shutdown, notice %s", notice), fakebinance.KindServerShutdown, open, notice+5*time.Second, set{"notice": notice.String()}, nil)
+	}
+	add("refuse", fakebinance.KindRefuse, open, 30*time.Second, nil, cut(0))
+	add("mute", fakebinance.KindMute, open, time.Minute, nil, cut(0))
+	add("tls-cut", fakebinance.KindTLSCut, open, 30*time.Second, nil, cut(0))
+	for _, as := range []string{fakebinance.CertificateExpired, fakebinance.CertificateSelfSigned, fakebinance.CertificateWrongName, fakebinance.CertificateUnknownAuthority} {
+		add("certificate "+as, fakebinance.KindCertificate, open, 30*time.Second, set{"as": as}, cut(0))
+	}
+	add("certificate expires while running", fakebinance.KindCertificate, open, time.Minute, set{"as": fakebinance.CertificateExpiring, "life": "20s"}, cut(30*time.Second))
+	for _, status := range []string{"403", "418", "429", "451", "503"} {
+		add("handshake-status "+status, fakebinance.KindHandshakeStatus, open, 20*time.Second, set{"status": status, "retry_after": "30"}, cut(0))
+	}
+	add("stall 10s, then a burst", fakebinance.KindStall, open, 10*time.Second, nil, nil)
+	add("stall", fakebinance.KindStall, open, 2*time.Minute, nil, nil)
+	add("half-open, client hears nothing", fakebinance.KindHalfOpen, open, 2*time.Minute, nil, nil)
+	add("half-open, server hears nothing", fakebinance.KindHalfOpen, open, 3*time.Minute, set{"dead": "in"}, nil)
+	add("slow-bytes", fakebinance.KindSlowBytes, open, time.Minute, nil, nil)
+	add("slow-frames", fakebinance.KindSlowFrames, open, time.Minute, nil, nil)
+	add("byte-by-byte", fakebinance.KindByteByByte, open, time.Minute, set{"writes": "50"}, nil)
+	add("fragments", fakebinance.KindFragments, open, time.Minute, nil, nil)
+	for _, as := range []string{"binary", "bad-utf8", "truncated", "malformed", "wrong-type", "missing-field", "extra-field", "zero-price"} {
+		add("garble "+as, fakebinance.KindGarble, open, time.Minute, set{"as": as}, nil)
+	}
+	add("garble oversize", fakebinance.KindGarble, open, time.Minute, set{"as": "oversize", "every": "100"}, nil)
+	add("repeat", fakebinance.KindRepeat, open, time.Minute, nil, nil)
+	add("swap", fakebinance.KindSwap, open, time.Minute, nil, nil)
+	add("delay", fakebinance.KindDelay, open, time.Minute, nil, nil)
+	add("gap", fakebinance.KindGap, open, time.Minute, nil, nil)
+	add("lost for REST too", fakebinance.KindLost, every, time.Minute, set{"every": "100"}, nil)
+	add("silent-stream", fakebinance.KindSilentStream, open, 2*time.Minute, nil, nil)
+	add("silent, pongs go on", fakebinance.KindSilent, open, 2*time.Minute, nil, nil)
+	add("no-pong", fakebinance.KindNoPong, open, 5*time.Minute, nil, nil)
+	add("wrong-pong", fakebinance.KindWrongPong, open, 5*time.Minute, nil, nil)
+	add("ping-storm", fakebinance.KindPingStorm, open, 5*time.Second, nil, nil)
+	add("ping-flood", fakebinance.KindPingFlood, open, 30*time.Second, nil, nil)
+	add("clock an hour fast", fakebinance.KindClock, open, time.Minute, nil, gaps)
+	add("halt", fakebinance.KindHalt, open, 2*time.Minute, nil, nil)
+	for _, trades := range []string{"160", "1000"} {
+		add("burst of "+trades, fakebinance.KindBurst, open, time.Minute, set{"trades": trades}, nil)
+		all[len(all)-1].Rate = 100 // or it would be gathered for so long that the stream counts as dead
+	}
+	for _, status := range []string{"403", "418", "429", "451", "503"} {
+		add("rest-status "+status, fakebinance.KindRESTStatus, open, 20*time.Second, set{"status": status, "retry_after": "30"}, gaps)
+	}
+	add("rest-slow", fakebinance.KindRESTSlow, open, time.Minute, nil, gaps)
+	add("rest-shift", fakebinance.KindRESTShift, open, 30*time.Second, nil, gaps)
+	add("rest-lag", fakebinance.KindRESTLag, open, time.Minute, nil, gaps)
+	return all
+}
+
+const (
+	// singleSettle is for the longest repair: a history that was away and has
+	// asked to be left alone.
+	singleSettle = time.Minute
+	// maxSingleReconnects is more than any case brings about.
+	maxSingleReconnects = 100
+)
+
+// knownSingle tells whether a run of one fault may have this one.
+func knownSingle(name string) bool {
+	return slices.ContainsFunc(fakebinance.Faults(), func(k fakebinance.FaultKind) bool { return k.Name == name })
+}
