@@ -58,7 +58,16 @@ func (b *Testbed) Replace(ctx context.Context) error {
 	now.condemned = true
 	b.lives.mu.Unlock()
 	now.process.Kill()
-	return b.StartSubject(ctx)
+	contained, ok := now.process.(*Contained)
+	if !ok {
+		return b.StartSubject(ctx)
+	}
+	again, err := contained.Again() // a supervisor makes no new container
+	if err != nil {
+		return err
+	}
+	b.lives.begin(&Contained{Container: again, logPath: contained.logPath}, NewEndpoints(b.stack.SubjectAddress()))
+	return nil
 }
 
 // Ended waits until the subject ends by itself, or until ctx does; then it

@@ -3,7 +3,6 @@ package stack
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -64,18 +63,14 @@ type Usage struct {
 	ResidentBytes int64   // anonymous memory and mapped files, as RSS counts
 	CPUSeconds    float64 // since the container began
 	Threads       int
+	HeldBack      uint64 // times, since the container began, that it wanted more of a CPU than it may use
 }
 
 // Usage asks the engine once.
 func (c *Container) Usage(ctx context.Context) (Usage, error) {
-	answer, err := c.engine.ContainerStats(ctx, c.id, client.ContainerStatsOptions{})
+	stats, err := c.stats(ctx)
 	if err != nil {
-		return Usage{}, fmt.Errorf("read the statistics of %s: %w", c.name, err)
-	}
-	defer answer.Body.Close()
-	var stats container.StatsResponse
-	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
-		return Usage{}, fmt.Errorf("read the statistics of %s: %w", c.name, err)
+		return Usage{}, err
 	}
 	memory := stats.MemoryStats.Stats
 	resident := memory["anon"] + memory["file_mapped"] // control groups, version 2
@@ -89,6 +84,7 @@ func (c *Container) Usage(ctx context.Context) (Usage, error) {
 		ResidentBytes: int64(resident),
 		CPUSeconds:    float64(stats.CPUStats.CPUUsage.TotalUsage) / 1e9,
 		Threads:       int(stats.PidsStats.Current),
+		HeldBack:      stats.CPUStats.ThrottlingData.ThrottledPeriods,
 	}, nil
 }
 
