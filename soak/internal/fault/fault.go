@@ -36,18 +36,33 @@ var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong,
 // brought are those that no lot decides about: a plan asks for them.
 var brought = []Fault{shutdown}
 
+// Contained are those that only a subject, a broker or a registry in a
+// container can be made to have.
+var Contained = []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown}
+
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, []Fault{kill}, brought) }
+func every() []Fault { return slices.Concat(All, BrokerFaults, Contained, []Fault{kill}, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least.
 func drawnIn(plan soak.Plan) (faults []Fault, kinds []string) {
 	kinds = []string{KindDrop, KindSlowFrames, KindPingTimeout}
-	if !plan.Virtual {
+	switch {
+	case plan.Virtual:
+		return slices.Concat(All, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+	case plan.Containers == nil:
 		return All, kinds
 	}
-	return slices.Concat(All, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+	faults, kinds = slices.Concat(All, Contained), append(kinds, KindMachine, KindBroker, KindRegistry)
+	if agesTwice(plan) {
+		faults, kinds = append(faults, kill), append(kinds, KindDeath)
+	}
+	return faults, kinds
 }
+
+// agesTwice tells whether a plan has the time for a second process to grow old
+// enough for its memory to be judged, or judges no memory.
+func agesTwice(plan soak.Plan) bool { return plan.Length() >= 10*plan.Settle.D() }
 
 // find returns the fault with a name.
 func find(name string) (Fault, bool) {

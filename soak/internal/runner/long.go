@@ -2,9 +2,11 @@ package runner
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"steadfeed/soak"
+	"steadfeed/soak/internal/fault"
 )
 
 // The long plans run the subject's image beside a real Kafka, with the limits
@@ -13,7 +15,7 @@ import (
 // the plan of an hour, never in the last third of 12 hours nor in the last four
 // of 24.
 var (
-	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 8, settle: 2 * time.Minute})
+	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 10, settle: 2 * time.Minute})
 	soak12h = long("soak-12h", "Twelve hours in containers", 12*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 7 * time.Hour, injections: 12})
 	soak24h = long("soak-24h", "A day in containers", 24*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 19 * time.Hour, injections: 24})
 )
@@ -112,12 +114,17 @@ func longLimits(length time.Duration) []soak.Limit {
 const (
 	leastWarmUp = 25 * time.Second
 	leastEvents = 200 * time.Second // ten rotations
-	leastChaos  = 270 * time.Second // one of each kind; a ping timeout takes 200 s with the streamer's own interval
+	leastChaos  = 270 * time.Second // one of each kind, as long as none takes more than a quarter
+	leastSettle = 10 * time.Second
 	leastCalm   = 90 * time.Second
 	// leastRotation leaves a rotation time to prove itself.
 	leastRotation = 30 * time.Second
 	maxScale      = 1000
 )
+
+var leastOf = map[string]time.Duration{
+	soak.PhaseWarmUp: leastWarmUp, soak.PhaseEvents: leastEvents, soak.PhaseChaos: leastChaos, soak.PhaseSettle: leastSettle, soak.PhaseCalm: leastCalm,
+}
 
 // compress shortens the timetable of a plan scale times: its phases and the
 // interval of its rotations, and nothing else. A plan so compressed makes no
@@ -130,12 +137,18 @@ func compress(plan *soak.Plan, scale int) error {
 		return fmt.Errorf("plan %s has no timetable to be compressed: the plans of an hour and more have", plan.Name)
 	}
 	plan.Scale = scale
+	length := plan.Length() / time.Duration(scale)
 	for i := range plan.Phases {
 		p := &plan.Phases[i]
-		least := map[string]time.Duration{
-			soak.PhaseWarmUp: leastWarmUp, soak.PhaseEvents: leastEvents, soak.PhaseChaos: leastChaos, soak.PhaseCalm: leastCalm,
-		}[p.Name]
-		p.For = soak.Duration(max(p.For.D()/time.Duration(scale), least))
+		p.For = soak.Duration(max(p.For.D()/time.Duration(scale), leastOf[p.Name]))
+	}
+	// Phases that were lengthened to their least take the time of the others.
+	for _, name := range []string{soak.PhaseChaos, soak.PhaseCalm, soak.PhaseWarmUp, soak.PhaseSettle, soak.PhaseEvents} {
+		for i := range plan.Phases {
+			if p := &plan.Phases[i]; p.Name == name && plan.Length() > length {
+				p.For = soak.Duration(max(p.For.D()-(plan.Length()-length), leastOf[name]))
+			}
+		}
 	}
 	interval, err := time.ParseDuration(plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"])
 	if err != nil {
@@ -160,6 +173,9 @@ func compress(plan *soak.Plan, scale int) error {
 func omissions(plan *soak.Plan) {
 	if plan.Scale <= 1 {
 		return
+	}
+	if names := fault.LeftOut(*plan); len(names) > 0 {
+		plan.Omitted = append(plan.Omitted, fmt.Sprintf("faults that would take too much of so short a chaos, since they are not compressed: %s", strings.Join(names, ", ")))
 	}
 	var begins time.Duration
 	for _, p := range plan.Phases {
