@@ -21,6 +21,7 @@ BROKERS ?=
 PLAN ?=
 DAYS ?=
 SEEDS ?=
+SHARE ?=
 WITHIN ?=
 ROUNDS ?=
 RUN ?= runs/latest
@@ -28,7 +29,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test test-containers race fuzz bench lint audit-large canaries soak soak-1h soak-12h soak-24h soak-30d fuzz-sim rounds rounds-kafka rounds-kafka3 images report clean
+.PHONY: help build test test-containers race fuzz bench lint alerts audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -54,8 +55,11 @@ bench: build ## benchmarks: hot path, fake exchange, whole processes, and how lo
 	bin/soak bench
 	bin/soak rounds -kinds quiet -quiet 20s
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, actionlint, and the alert rules where promtool is there
 	scripts/lint.sh
+
+alerts: ## try the alert rules with promtool: each fires in one case and not in another
+	scripts/alerts.sh
 
 audit-large: ## audit a topic of 10 million trades with planted faults, in under 100 MB
 	$(GO_BUILD) ./soak/cmd/soak
@@ -68,7 +72,7 @@ soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded tr
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
-soak-1h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, BROKERS=3, SEED=n repeats a run
+soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, BROKERS=3, SEED=n repeats a run
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
 	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(BROKERS),-brokers $(BROKERS)) $(if $(SEED),-seed $(SEED))
@@ -80,6 +84,10 @@ soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length
 fuzz-sim: ## days full of trouble in virtual time, a seed after another until one fails; WITHIN=1h or SEEDS=n ends it
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
+
+sweep: ## two minutes in virtual time for each write of the streamer and each way to die there; SHARE=0.1 a tenth of it, SEED=n
+	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
+	bin/soak sweep $(if $(SHARE),-share $(SHARE)) $(if $(SEED),-seed $(SEED))
 
 rounds: ## exactly once through kills, stops, hand-overs and restarts: ROUNDS of each on an in-memory Kafka, about 2 minutes
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
@@ -93,8 +101,16 @@ rounds-kafka3: ## one of three real brokers away, ROUNDS (20) times: 15 to 20 mi
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	scripts/with-docker.sh bin/soak rounds -kafka container3 -kinds broker-away -rounds $(or $(ROUNDS),20) $(if $(SEED),-seed $(SEED))
 
+deployments: ## the blue-green deployment script under traffic on real Kafka in Docker, ROUNDS (2) kept and as many taken back
+	scripts/with-docker.sh scripts/images.sh
+	$(GO_BUILD) ./soak/cmd/soak
+	scripts/with-docker.sh bin/soak deploy -rounds $(or $(ROUNDS),2) $(if $(SEED),-seed $(SEED))
+
 images: ## build the images steadfeed/streamer, fakebinance, registry and canary, from nothing but this checkout
 	scripts/images.sh
+
+clients: ## other people's clients against the fake exchange: go-binance, and python-binance and ccxt from pip's index
+	CLIENTS=1 go test -count=1 -v ./fakebinance/clients
 
 report: build ## write the report of RUN again
 	bin/soak report $(RUN)

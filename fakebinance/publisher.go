@@ -33,14 +33,17 @@ type publisher struct {
 	stopped    bool // for good
 	closed     bool // sessions are shut as they open
 	lines      map[string]*line
-	byStream   map[string]*line
+	byStream   map[string]channel
 	queue      []*line // a heap: the line whose next trade is due first is on top
 	sessions   map[*session]struct{}
 	listening  int          // subscriptions to streams that exist
 	injections []*Injection // not ended, with target all
 
+	deflater deflater
+
 	tampering int    // faults that change trades and have not ended
 	frame     []byte // of the trade that they change
+	text      []byte // of the event that is being rendered
 
 	// Of the current round.
 	touched []*line
@@ -55,7 +58,8 @@ type line struct {
 	payload     *tradePayload
 	account     *account
 	next        Trade
-	subscribers [formats][]*session
+	subscribers subscribers
+	derived     derived
 
 	// Of the current round.
 	touched bool
@@ -73,7 +77,7 @@ func newPublisher(source Source, ledger *Ledger, flatOut bool) *publisher {
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 		lines:    make(map[string]*line),
-		byStream: make(map[string]*line),
+		byStream: make(map[string]channel),
 		sessions: make(map[*session]struct{}),
 	}
 	for _, symbol := range source.Symbols() {
@@ -88,7 +92,9 @@ func newPublisher(source Source, ledger *Ledger, flatOut bool) *publisher {
 			l.trade = market.lines[symbol].trade
 		}
 		p.lines[symbol] = l
-		p.byStream[strings.ToLower(symbol)+"@trade"] = l
+		p.byStream[strings.ToLower(symbol)+"@trade"] = channel{l, &l.subscribers}
+		p.byStream[strings.ToLower(symbol)+"@aggTrade"] = channel{l, &l.derived.aggregates}
+		p.byStream[strings.ToLower(symbol)+"@bookTicker"] = channel{l, &l.derived.book}
 		p.queue = append(p.queue, l)
 	}
 	return p
@@ -217,6 +223,9 @@ func (p *publisher) emit(l *line) {
 		l.touched, l.heard, l.first = true, false, l.next.ID
 		p.touched = append(p.touched, l)
 	}
+	if l.derived.listening > 0 {
+		p.emitBook(l)
+	}
 	for f, subscribers := range l.subscribers {
 		if len(subscribers) == 0 {
 			continue
@@ -229,6 +238,9 @@ func (p *publisher) emit(l *line) {
 		first := p.pending(subscribers[0])
 		start := len(first.bytes)
 		first.bytes = l.payload.append(first.bytes, &l.next, format(f))
+		if format(f)&deflated != 0 {
+			first.bytes = p.deflater.frame(first.bytes, start)
+		}
 		first.trades++
 		frame := first.bytes[start:]
 		for _, s := range subscribers[1:] {
@@ -236,6 +248,9 @@ func (p *publisher) emit(l *line) {
 			other.bytes = append(other.bytes, frame...)
 			other.trades++
 		}
+	}
+	if l.derived.listening > 0 {
+		p.emitDerived(l)
 	}
 	if !p.flatOut {
 		p.due = append(p.due, l.next.EventAt)
@@ -360,8 +375,9 @@ func (p *publisher) subscribe(s *session, names []string) bool {
 	}
 	s.streams = append(s.streams, added...)
 	for _, name := range added {
-		if l := p.byStream[name]; l != nil {
-			l.subscribers[s.format] = append(l.subscribers[s.format], s)
+		if c, exists := p.byStream[name]; exists {
+			c.of[s.format] = append(c.of[s.format], s)
+			c.line.listen(c, 1)
 			p.listening++
 		}
 	}
@@ -376,8 +392,9 @@ func (p *publisher) unsubscribe(s *session, names []string) {
 			continue
 		}
 		s.streams = slices.Delete(s.streams, at, at+1)
-		if l := p.byStream[name]; l != nil {
-			l.subscribers[s.format] = slices.DeleteFunc(l.subscribers[s.format], func(o *session) bool { return o == s })
+		if c, exists := p.byStream[name]; exists {
+			c.of[s.format] = slices.DeleteFunc(c.of[s.format], func(o *session) bool { return o == s })
+			c.line.listen(c, -1)
 			p.listening--
 		}
 	}

@@ -8,7 +8,8 @@ type format uint8
 const (
 	combined     format = 1 << iota // {"stream":...,"data":...} around the payload
 	microseconds                    // times in microseconds in place of milliseconds
-	formats      = 4
+	deflated                        // trades compressed: permessage-deflate
+	formats      = 8
 )
 
 // tradePayload renders the trades of one symbol. It keeps the text that never

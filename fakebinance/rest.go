@@ -3,6 +3,7 @@ package fakebinance
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/bits"
 	"net/http"
 	"net/url"
@@ -41,40 +42,56 @@ func (r *restRequest) time(micros int64) int64 {
 	return micros / 1000
 }
 
+const historicalPath = "/api/v3/historicalTrades"
+
 // restPaths are the endpoints, with their documented weights.
 var restPaths = map[string]struct {
 	weight int
+	takes  string // names of its parameters, with a space around each
 	answer func(*Server, *restRequest) ([]byte, error)
 }{
-	"/api/v3/ping":             {1, (*Server).ping},
-	"/api/v3/time":             {1, (*Server).time},
-	"/api/v3/exchangeInfo":     {20, (*Server).exchangeInfo},
-	"/api/v3/trades":           {25, (*Server).recentTrades},
-	"/api/v3/historicalTrades": {25, (*Server).historicalTrades},
-	"/api/v3/aggTrades":        {4, (*Server).aggTrades},
+	"/api/v3/ping":         {1, " ", (*Server).ping},
+	"/api/v3/time":         {1, " ", (*Server).time},
+	"/api/v3/exchangeInfo": {20, " symbol symbols permissions showPermissionSets symbolStatus ", (*Server).exchangeInfo},
+	"/api/v3/trades":       {25, " symbol limit ", (*Server).recentTrades},
+	historicalPath:         {25, " symbol limit fromId ", (*Server).historicalTrades},
+	"/api/v3/aggTrades":    {4, " symbol limit fromId startTime endTime ", (*Server).aggTrades},
 }
 
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	endpoint, found := restPaths[r.URL.Path]
-	if !found || r.Method != http.MethodGet {
+	if !found || r.Method != http.MethodGet || r.URL.Path == historicalPath && s.marketDataOnly(r) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "<html><body><h2>404 Not found</h2></body></html>\n") // the client may have gone
+			return
+		}
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	used, wait, ok := s.weight.spend(endpoint.weight)
+	charged := s.addresses.spend(hostOf(r.RemoteAddr), endpoint.weight)
+	used := charged.used
 	header := w.Header()
 	header.Set("Content-Type", "application/json;charset=UTF-8")
 	header.Set("X-MBX-USED-WEIGHT", strconv.Itoa(used))
 	header.Set("X-MBX-USED-WEIGHT-1M", strconv.Itoa(used))
-	if !ok {
-		// Whole seconds, and never too early.
-		header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-		writeRESTError(w, &restError{http.StatusTooManyRequests, -1003, fmt.Sprintf(
-			"Too much request weight used; current limit is %d request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.", s.weight.limit)})
+	if charged.status != 0 {
+		header.Set("Retry-After", retryAfter(charged.wait))
+		text := fmt.Sprintf("Too much request weight used; current limit is %d request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.", s.addresses.limit)
+		if charged.status == http.StatusTeapot {
+			text = fmt.Sprintf("Way too much request weight used; IP banned until %d. Please use WebSocket Streams for live updates to avoid bans.", charged.until.UnixMilli())
+		}
+		writeRESTError(w, &restError{charged.status, -1003, text})
 		return
 	}
 	request := &restRequest{
 		query:        r.URL.Query(),
 		microseconds: strings.EqualFold(r.Header.Get("X-MBX-TIME-UNIT"), "MICROSECOND"),
+	}
+	if err := request.check(endpoint.takes); err != nil {
+		writeRESTError(w, err)
+		return
 	}
 	body, err := endpoint.answer(s, request)
 	if err != nil {
@@ -150,9 +167,60 @@ func (r *restRequest) limit() (int64, error) {
 	return min(max(n, 1), maxRows), nil
 }
 
+// check looks for parameters that an endpoint doesn't take, takes once only, or
+// that are empty.
+func (r *restRequest) check(takes string) error {
+	known := 0
+	for name, values := range r.query {
+		switch {
+		case !strings.Contains(takes, " "+name+" "):
+			continue
+		case len(values) > 1:
+			return &restError{http.StatusBadRequest, -1101, "Duplicate values for a parameter detected."}
+		case values[0] == "" && name != "symbol": // the symbol is mandatory and has its own error
+			return &restError{http.StatusBadRequest, -1105, fmt.Sprintf("Parameter '%s' was empty.", name)}
+		}
+		known++
+	}
+	switch sent := len(r.query); {
+	case sent == known:
+		return nil
+	case takes == " ":
+		return &restError{http.StatusBadRequest, -1101, fmt.Sprintf("Too many parameters; expected '0' and received '%d'.", sent)}
+	default:
+		return &restError{http.StatusBadRequest, -1104, fmt.Sprintf("Not all sent parameters were read; read '%d' parameter(s) but was sent '%d'.", known, sent)}
+	}
+}
+
+// marketDataOnly tells that a request is to the host without historicalTrades.
+func (s *Server) marketDataOnly(r *http.Request) bool {
+	return s.options.Switches.MarketDataOnly || hostOf(r.Host) == "data-api.binance.vision"
+}
+
+// recentTrades serves the newest trades, from memory: it never lags.
 func (s *Server) recentTrades(r *restRequest) ([]byte, error) {
-	r.query.Del("fromId")
-	return s.historicalTrades(r)
+	asked, err := s.page(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.tradeRows(r, asked, s.ledger.lastID(asked.symbol))
+}
+
+// kept is the range of trades that the database has: not those that are too
+// new, nor those that were too long ago.
+func (s *Server) kept(symbol string) (first, last int64) {
+	first, last = s.options.Source.FirstID(symbol), s.ledger.lastID(symbol)
+	if kept := s.options.Switches.Kept; kept > 0 {
+		first = max(first, last-kept+1)
+	}
+	if lag := s.options.Switches.DatabaseLag; lag > 0 {
+		since := time.Now().Add(-lag).UnixMicro()
+		trade := s.publisher.lines[symbol].trade
+		last = first + int64(sort.Search(int(max(0, last-first+1)), func(i int) bool {
+			return trade(first+int64(i)).EventAt > since
+		})) - 1
+	}
+	return first, last
 }
 
 // page is what a request for rows asks for.
@@ -182,12 +250,18 @@ func (s *Server) historicalTrades(r *restRequest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, last := s.kept(asked.symbol)
+	return s.tradeRows(r, asked, last)
+}
+
+// tradeRows serves the trades asked for, up to last.
+func (s *Server) tradeRows(r *restRequest, asked page, last int64) ([]byte, error) {
 	symbol, from := asked.symbol, asked.from
-	last := s.ledger.lastID(symbol)
 	if !asked.given {
 		from = last - asked.limit + 1
 	}
-	from = max(from, s.options.Source.FirstID(symbol))
+	first, _ := s.kept(symbol)
+	from = max(from, first)
 	last = min(last, from+asked.limit-1)
 	if last < from {
 		return []byte("[]"), nil
@@ -247,8 +321,7 @@ func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
 		return nil, err
 	}
 	symbol, from := asked.symbol, asked.from
-	lastTrade := s.ledger.lastID(symbol)
-	firstTrade := s.options.Source.FirstID(symbol)
+	firstTrade, lastTrade := s.kept(symbol)
 	if lastTrade < firstTrade {
 		return []byte("[]"), nil
 	}
@@ -256,6 +329,9 @@ func (s *Server) aggTrades(r *restRequest) ([]byte, error) {
 	// The one that the next trade belongs to is not complete.
 	last := all.aggregateOf(symbol, lastTrade+1) - 1
 	first := all.aggregateOf(symbol, firstTrade)
+	if all.aggregateStart(symbol, first) < firstTrade {
+		first++ // its first trades are no longer kept
+	}
 	start, _, hasStart, err := r.instant("startTime")
 	if err != nil {
 		return nil, err
@@ -348,8 +424,13 @@ type rateLimit struct {
 // exchangeInfo describes one symbol, those of a JSON array, or all.
 func (s *Server) exchangeInfo(r *restRequest) ([]byte, error) {
 	symbols := s.options.Source.Symbols()
+	wanted := r.query.Get("symbolStatus")
+	if wanted != "" && !symbolStatuses[wanted] {
+		return nil, &restError{http.StatusBadRequest, -1130, "Data sent for parameter 'symbolStatus' is not valid."}
+	}
+	named := r.query.Has("symbol") || r.query.Has("symbols")
 	switch {
-	case r.query.Has("symbol") && r.query.Has("symbols"):
+	case wanted != "" && named, r.query.Has("permissions") && named, r.query.Has("symbol") && r.query.Has("symbols"):
 		return nil, &restError{http.StatusBadRequest, -1128, "Combination of optional parameters invalid."}
 	case r.query.Has("symbol"):
 		symbol, err := s.symbol(r)
@@ -379,12 +460,16 @@ func (s *Server) exchangeInfo(r *restRequest) ([]byte, error) {
 	}{
 		Timezone:        "UTC",
 		ServerTime:      r.time(time.Now().UnixMicro()),
-		RateLimits:      []rateLimit{{"REQUEST_WEIGHT", "MINUTE", 1, s.weight.limit}, {"RAW_REQUESTS", "MINUTE", 5, 300000}},
+		RateLimits:      []rateLimit{{"REQUEST_WEIGHT", "MINUTE", 1, s.addresses.limit}, {"RAW_REQUESTS", "MINUTE", 5, 300000}},
 		ExchangeFilters: []any{},
 		Symbols:         []symbolEntry{},
 	}
 	for _, symbol := range symbols {
-		answer.Symbols = append(answer.Symbols, entryOf(symbol))
+		entry := entryOf(symbol)
+		entry.Status = s.statusOf(symbol)
+		if wanted == "" || wanted == entry.Status {
+			answer.Symbols = append(answer.Symbols, entry)
+		}
 	}
 	return json.Marshal(answer)
 }
@@ -393,7 +478,7 @@ func entryOf(symbol string) symbolEntry {
 	spec := specOf(symbol)
 	const largest = 1e6 * One
 	return symbolEntry{
-		Symbol: symbol, Status: "TRADING",
+		Symbol:    symbol,
 		BaseAsset: spec.baseAsset, BasePrecision: decimalDigits,
 		QuoteAsset: spec.quoteAsset, QuotePrecision: decimalDigits,
 		SpotAllowed: true,

@@ -39,6 +39,8 @@ type Options struct {
 	// document that, and some clients count on the contrary.
 	KeepAfterError bool
 
+	Switches Switches // of further rules
+
 	Logger *slog.Logger // nil: none
 }
 
@@ -71,6 +73,14 @@ func (o *Options) complete() error {
 	if o.RESTWeightLimit == 0 {
 		o.RESTWeightLimit = defaultRESTWeightLimit
 	}
+	if err := o.Switches.complete(); err != nil {
+		return err
+	}
+	if o.Switches.OldPings {
+		o.PingInterval, o.PongTimeout = oldPingInterval, oldPongTimeout
+	}
+	o.PingInterval = o.Switches.compressed(o.PingInterval)
+	o.PongTimeout = o.Switches.compressed(o.PongTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,7 +95,7 @@ type Server struct {
 	http      *http.Server
 	publisher *publisher
 	ledger    *Ledger
-	weight    weight
+	addresses addresses
 	faults    injections
 	refusing  atomic.Pointer[handshakeStatus]
 	opened    time.Time
@@ -108,9 +118,9 @@ func New(options Options) (*Server, error) {
 		options:  options,
 		listener: options.Listener,
 		ledger:   newLedger(options.Source),
-		weight:   weight{limit: options.RESTWeightLimit},
 		opened:   time.Now(),
 	}
+	s.addresses = addresses{rules: &s.options.Switches, limit: options.RESTWeightLimit, known: make(map[string]*address)}
 	if s.listener == nil {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -181,6 +191,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	case active(s.refusing.Load()):
 		s.refusing.Load().answer(w)
+	case s.options.Switches.URLBytes > 0 && len(r.RequestURI) > s.options.Switches.URLBytes:
+		http.Error(w, "", http.StatusRequestURITooLong)
 	default:
 		s.serveSession(w, r, asked)
 	}
@@ -206,8 +218,17 @@ var upgrader = websocket.Upgrader{
 
 // serveSession upgrades the request and runs the session until it ends.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked target) {
+	host := hostOf(r.RemoteAddr)
+	met := s.addresses.connect(host)
+	if met.status != 0 {
+		w.Header().Set("Retry-After", retryAfter(met.wait))
+		http.Error(w, "", met.status)
+		return
+	}
 	through := &hijackWire{ResponseWriter: w}
-	ws, err := upgrader.Upgrade(through, r, nil)
+	offering := upgrader
+	offering.EnableCompression = !s.options.Switches.NoCompression
+	ws, err := offering.Upgrade(through, r, nil)
 	if err != nil {
 		return // Upgrade has told the client
 	}
@@ -215,21 +236,27 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 	opened := &session{
 		n:         n,
 		publisher: s.publisher,
-		rules:     rules{s.options.PingInterval, s.options.PongTimeout, s.options.KeepAfterError},
+		rules:     rules{s.options.PingInterval, s.options.PongTimeout, s.options.KeepAfterError, &s.options.Switches},
 		conn:      through.wire.Conn,
 		ws:        ws,
 		out:       newOutbox(),
 		dead:      make(chan struct{}),
 		record:    SessionRecord{N: n, Opened: time.Now()},
 	}
+	opened.breached = func() { s.addresses.breach(host) }
+	if offering.EnableCompression && offersDeflate(r.Header) {
+		asked.format |= deflated
+	}
 	through.wire.session = opened
-	if !s.publisher.ask(func() { s.admit(opened, asked) }) {
+	if !s.publisher.ask(func() { s.admit(opened, asked, met.shunned) }) {
 		_ = ws.NetConn().Close()
 		return
 	}
 	s.ledger.sessionOpened(opened.snapshot(), opened.snapshot)
 	s.options.Logger.Debug("session opened", "session", n, "streams", len(asked.streams))
+	endLife := s.live(opened)
 	opened.run()
+	endLife()
 	s.publisher.ask(func() { s.publisher.leave(opened) })
 	record := opened.snapshot()
 	record.Closed = time.Now()
@@ -239,7 +266,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 
 // admit opens a session, or has it end with a close frame when its URL asks for
 // what can't be.
-func (s *Server) admit(opened *session, asked target) {
+func (s *Server) admit(opened *session, asked target, shunned bool) {
 	malformed := slices.ContainsFunc(asked.streams, func(name string) bool {
 		// Some clients connect to /ws/0 and subscribe later.
 		return name != "0" && !wellFormed(name)
@@ -247,6 +274,8 @@ func (s *Server) admit(opened *session, asked target) {
 	switch {
 	case s.publisher.closed:
 		opened.shut()
+	case shunned:
+		opened.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, tooManyRequests)
 	case malformed:
 		opened.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, `{"code":-1,"msg":"Illegal format ws or stream"}`)
 	case !s.publisher.open(opened, asked):

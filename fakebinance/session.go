@@ -41,6 +41,8 @@ type session struct {
 	pending *batch // frames of the current round
 	tampers []tampering
 
+	breached func() // tells that it broke the limit of frames a second
+
 	cutLater *time.Timer // set by a fault before run, stopped by run
 
 	// What faults do to it; one whose injection has ended is ignored.
@@ -72,6 +74,7 @@ type openPing struct {
 type rules struct {
 	pingInterval, pongTimeout time.Duration
 	keepAfterError            bool
+	switches                  *Switches
 }
 
 // run serves the session until it ends. The caller is the reader's goroutine.

@@ -11,6 +11,9 @@ import (
 // second: requests, pings and pongs together.
 const clientFramesPerSecond = 5
 
+// tooManyRequests is the reason of the close that follows one too many.
+const tooManyRequests = "Too many requests"
+
 // read takes what the client sends until the connection ends, and returns why
 // it ended.
 func (s *session) read() error {
@@ -50,8 +53,10 @@ func (s *session) arrived() bool {
 	oldest := s.arrivals[s.oldest]
 	s.arrivals[s.oldest] = now
 	s.oldest = (s.oldest + 1) % clientFramesPerSecond
-	if !oldest.IsZero() && now.Sub(oldest) < time.Second {
-		s.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, "Too many requests")
+	if !oldest.IsZero() && now.Sub(oldest) < s.rules.switches.compressed(time.Second) {
+		if s.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, tooManyRequests) {
+			s.breached()
+		}
 		return false
 	}
 	return true

@@ -164,6 +164,11 @@ func (s *session) ping(now time.Time) {
 func (s *session) pong(payload string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.rules.switches.AnyPong && len(s.pings) > 0 {
+		s.pings = nil
+		s.record.PongsGot++
+		return
+	}
 	for i := range s.pings {
 		if s.pings[i].payload == payload {
 			s.pings = append(s.pings[:0], s.pings[i+1:]...)

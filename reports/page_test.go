@@ -311,3 +311,18 @@ func TestAbsurdFigures(t *testing.T) {
 		}
 	}
 }
+
+// Alerts have a lane of the timeline of their own, where there were any.
+func TestAlertsAreOnTheTimeline(t *testing.T) {
+	s := newSynthetic(time.Minute, time.Second, 1)
+	lane := []byte(">alerts</text>")
+	if bytes.Contains(pageOf(t, s.write(t)), lane) {
+		t.Error("a lane for alerts of which there were none")
+	}
+	s.events = append(s.events, soak.Event{At: s.began.Add(30 * time.Second), Kind: soak.EventAlert, Name: "BinancePongTimeout", Text: "fires"})
+	page := pageOf(t, s.write(t))
+	checkPage(t, page)
+	if !bytes.Contains(page, lane) || !bytes.Contains(page, []byte("BinancePongTimeout fires")) {
+		t.Error("the alert is not on the timeline")
+	}
+}

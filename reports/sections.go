@@ -233,6 +233,8 @@ func (b *builder) course(m marks) {
 		switch event.Kind {
 		case soak.EventSubject:
 			t.subject = append(t.subject, mark{event.At, row.Text})
+		case soak.EventAlert:
+			t.alerts = append(t.alerts, mark{event.At, row.Name + " " + row.Text})
 		case soak.EventHarness:
 			t.harness = append(t.harness, mark{event.At, row.Text})
 		}

@@ -11,13 +11,14 @@ import (
 )
 
 // timeline draws what happened as lanes over the same time axis as the charts
-// below it: phases, injections, sessions, the subject, findings.
+// below it: phases, injections, sessions, the subject, alerts, findings.
 type timeline struct {
 	span     span
 	marks    marks
 	sessions []soak.Session
 	subject  []mark
 	harness  []mark
+	alerts   []mark
 	findings []time.Time
 
 	trafficEnded time.Time
@@ -71,6 +72,9 @@ func (t *timeline) svg() template.HTML {
 	lane("subject", laneHeight, func(b *strings.Builder, y int) { t.drawMarks(b, y, t.subject) })
 	if len(t.harness) > 0 {
 		lane("harness", laneHeight, func(b *strings.Builder, y int) { t.drawMarks(b, y, t.harness) })
+	}
+	if len(t.alerts) > 0 {
+		lane("alerts", laneHeight, func(b *strings.Builder, y int) { t.drawMarks(b, y, t.alerts) })
 	}
 	lane("findings", laneHeight, t.drawFindings)
 

@@ -36,8 +36,10 @@ var rules = []rule{
 	{"streamer/internal/kafka", nil, "the writer knows nothing of trades"},
 	{"streamer/internal/record", []string{"streamer/internal/binance", "streamer/schema"}, "a record is made of a trade"},
 	{"streamer", []string{"streamer/internal/...", "streamer/schema"}, "the streamer must not know its judge"},
-	{"fakebinance/cmd/fakebinance", []string{"fakebinance"}, "the command wires flags and signals and nothing else"},
+	{"fakebinance/cmd/fakebinance", []string{"fakebinance", "fakebinance/internal/conform"}, "the command wires flags and signals and nothing else"},
 	{"fakebinance/memnet", nil, "the network in memory stands alone"},
+	{"fakebinance/internal/conform", nil, "the rules are asked over the wire only"},
+	{"fakebinance/clients", nil, "other people's clients are tested from outside"},
 	{"fakebinance", nil, "the fake exchange is for anybody's tests"},
 	{"soak/cmd/canary", []string{"streamer/schema"}, "a canary shares no code with the streamer"},
 	{"soak/cmd/registry", nil, "it serves the library's fake and nothing else"},
@@ -53,6 +55,7 @@ var rules = []rule{
 	{"soak/internal/...", []string{"soak"}, "evidence in, judgement out"},
 	{"soak", nil, "the vocabulary stands alone"},
 	{"reports", []string{"soak"}, "a report reads a run directory and nothing else"},
+	{"scripts/nights", []string{"soak"}, "it reads verdicts"},
 	{"scripts/...", nil, "thin glue only"},
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# gofmt, go vet and staticcheck over the whole module; prints what is wrong.
+# gofmt, go vet and staticcheck over the whole module, actionlint over the
+# workflows, promtool over the alert rules; prints what is wrong.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unformatted=$(gofmt -l .)
@@ -9,3 +10,5 @@ if [ -n "$unformatted" ]; then
 fi
 go vet ./...
 go tool staticcheck ./...
+go tool -modfile=scripts/actionlint.mod actionlint .github/workflows/*.yml
+scripts/alerts.sh

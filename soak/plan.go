@@ -51,6 +51,7 @@ type Plan struct {
 	Settle      Duration    `json:"settle,omitempty"`     // age of the subject before which its memory is not judged; 0: the warm-up phase
 	Containers  *Containers `json:"containers,omitempty"` // nil: the subject is a process of this machine, Kafka and registry are in memory
 	Virtual     bool        `json:"virtual,omitempty"`    // it runs in virtual time, in one process
+	Trap        *Trap       `json:"trap,omitempty"`       // of a plan in virtual time
 	Scale       int         `json:"scale,omitempty"`      // by how much the timetable is compressed; 0: not at all
 	Omitted     []string    `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
 	Topic       *Topic      `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
@@ -94,6 +95,8 @@ type Containers struct {
 
 	KafkaImage    string `json:"kafka_image,omitempty"` // empty: that of the compose file
 	RegistryImage string `json:"registry_image,omitempty"`
+	// PrometheusImage: of the Prometheus that watches for alerts; empty: none does.
+	PrometheusImage string `json:"prometheus_image,omitempty"`
 }
 
 // Subject is the process under test.
@@ -103,6 +106,24 @@ type Subject struct {
 	Settings map[string]string `json:"settings,omitempty"`  // environment beside the addresses that the testbed sets
 	TimeUnit string            `json:"time_unit,omitempty"` // "microsecond" (default) or "millisecond": the precision of the times that the subject keeps
 }
+
+// Trap is what becomes of one of the subject's writes to anybody, in a plan in
+// virtual time: random kills miss the moments that last a millisecond.
+type Trap struct {
+	Kind string `json:"kind"`
+	At   int64  `json:"at"` // which write, from 1; 0: none, they are only counted
+}
+
+// Kinds of traps.
+const (
+	TrapDieBefore = "die-before" // the subject is killed, and nothing of it is written
+	TrapDieAfter  = "die-after"  // it is written, the subject is killed, and the answer is lost
+	TrapDelay     = "delay"      // the answer comes later than anybody waits
+	TrapCut       = "cut"        // half of it is written, then the connection is cut
+)
+
+// Traps are the kinds that there are.
+var Traps = []string{TrapDieBefore, TrapDieAfter, TrapDelay, TrapCut}
 
 // Phase is a stretch of a run. Injections happen only in a chaos phase, and
 // in one of events.
@@ -140,6 +161,7 @@ type Injection struct {
 	For         Duration          `json:"for"`
 	Settings    map[string]string `json:"settings,omitempty"` // of the fault, such as a close code
 	Disturbance Disturbance       `json:"disturbance"`
+	Alerts      []string          `json:"alerts,omitempty"` // that it must fire, where somebody watches for alerts
 
 	Began    time.Time `json:"began,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`
@@ -151,9 +173,10 @@ type Injection struct {
 // Disturbance is what an injection is entitled to cause. What exceeds it
 // counts against the subject.
 type Disturbance struct {
-	Pause      Duration `json:"pause"`      // longest time that a due trade may stay invisible
-	Reconnects int      `json:"reconnects"` // sessions that may end
-	Settle     Duration `json:"settle"`     // after its end, how long its effects are still counted as its own
+	Pause      Duration `json:"pause"`            // longest time that a due trade may stay invisible
+	Reconnects int      `json:"reconnects"`       // sessions that may end
+	Settle     Duration `json:"settle"`           // after its end, how long its effects are still counted as its own
+	Alerts     []string `json:"alerts,omitempty"` // that may fire, beside those that must
 }
 
 // Role says what a check does to the outcome of a plan.

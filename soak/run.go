@@ -45,6 +45,7 @@ type Course struct {
 	Began       time.Time    `json:"began"`
 	Ended       time.Time    `json:"ended,omitzero"`
 	Interrupted bool         `json:"interrupted,omitempty"`
+	Alerts      *Alerts      `json:"alerts,omitempty"`  // nil: nobody watched for them
 	Trouble     string       `json:"trouble,omitempty"` // why the harness itself could not do its work
 }
 

@@ -44,6 +44,7 @@ const (
 	EventInjection EventKind = "injection" // an injection began or ended
 	EventSession   EventKind = "session"   // a session opened or closed, as the exchange saw it
 	EventSubject   EventKind = "subject"   // the subject started, became ready, drained, exited
+	EventAlert     EventKind = "alert"     // an alert began or ceased to fire
 	EventFinding   EventKind = "finding"   // a guarantee was broken
 	EventHarness   EventKind = "harness"   // what the harness itself has to say, such as an interrupt
 )

@@ -61,7 +61,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 			"The control API, at the address of -control, begins and ends faults and tells what was published.",
 		Flags:                 serve.Flags,
 		Action:                serve.Action,
-		Commands:              []*cli.Command{serve, healthCommand(), faultsCommand(), recordCommand(stderr)},
+		Commands:              []*cli.Command{serve, healthCommand(), faultsCommand(), recordCommand(stderr), conformCommand(stdout)},
 		Writer:                stdout,
 		ErrWriter:             stderr,
 		HideVersion:           true,

@@ -26,7 +26,7 @@ func serveCommand(stderr io.Writer) *cli.Command {
 		Name:      "serve",
 		Usage:     "run the exchange (the default)",
 		ArgsUsage: " ",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9443", Usage: "address of WebSocket and REST"},
 			&cli.StringFlag{Name: "control", Value: "127.0.0.1:9444", Usage: "address of the control API; empty: none"},
 			&cli.BoolFlag{Name: "tls", Usage: "serve wss and https with a certificate made at the start"},
@@ -38,7 +38,7 @@ func serveCommand(stderr io.Writer) *cli.Command {
 			&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay; 1 is as recorded"},
 			&cli.BoolFlag{Name: "flat-out", Usage: "publish as fast as clients take it (for benchmarks)"},
 			&cli.BoolFlag{Name: "verbose", Usage: "log sessions too"},
-		},
+		}, switchFlags()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return serve(ctx, c, stderr) },
 	}
 }
@@ -93,6 +93,10 @@ func serve(ctx context.Context, c *cli.Command, stderr io.Writer) error {
 	if c.String("ca-out") != "" && !c.Bool("tls") {
 		return usage("-ca-out goes with -tls")
 	}
+	switches, err := switchesOf(c)
+	if err != nil {
+		return err
+	}
 	trades, err := source(c)
 	if err != nil {
 		return err
@@ -110,9 +114,11 @@ func serve(ctx context.Context, c *cli.Command, stderr io.Writer) error {
 	server, err := fakebinance.New(fakebinance.Options{
 		Source: trades, Seed: c.Uint64("seed"), Listener: listener,
 		TLS: c.Bool("tls"), FlatOut: c.Bool("flat-out"), Logger: logger,
+		RESTWeightLimit: c.Int("weight-limit"), KeepAfterError: c.Bool("keep-after-error"), Switches: switches,
 	})
 	if err != nil {
-		return err
+		_ = listener.Close()
+		return usageError{err} // the address is taken already: what is left are options that make no sense
 	}
 	defer server.Close()
 	if path := c.String("ca-out"); path != "" {

@@ -13,7 +13,8 @@ import (
 	"steadfeed/soak/internal/runner"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+// Not -update: a library that compose brings along has that flag.
+var update = flag.Bool("rewrite", false, "write the golden files anew")
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -28,7 +29,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs; run with -update if this is wanted\ngot:\n%s\nwant:\n%s", name, got, want)
+		t.Errorf("%s differs; run with -rewrite if this is wanted\ngot:\n%s\nwant:\n%s", name, got, want)
 	}
 }
 

@@ -60,7 +60,7 @@ func newCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: "Exit statuses: 0 pass, 1 fail, 3 inconclusive, 4 the harness could not do its work,\n" +
 			"64 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
-			runCommand(), simCommand(), fuzzSimCommand(), roundsCommand(), auditCommand(), judgeCommand(), reportCommand(), plansCommand(), validateCommand(), canariesCommand(),
+			runCommand(), simCommand(), fuzzSimCommand(), sweepCommand(), roundsCommand(), deployCommand(), auditCommand(), judgeCommand(), reportCommand(), plansCommand(), validateCommand(), canariesCommand(),
 			benchCommand(), benchExchangeCommand(), benchBackendCommand(), benchAuditCommand(), benchTopicCommand(),
 		},
 		Action: func(_ context.Context, command *cli.Command) error {

@@ -35,6 +35,7 @@ func planFlags() []cli.Flag {
 		&cli.StringFlag{Name: "registry-image", Usage: "of a plan with containers (default: ours, in memory)", HideDefault: true, Sources: cli.EnvVars("REGISTRY_IMAGE")},
 		&cli.IntFlag{Name: "brokers", Usage: "of Kafka, in a plan with containers: 1 or 3 (default: 1)", HideDefault: true},
 		&cli.StringFlag{Name: "project", Usage: "name of the compose project of a plan with containers, so that runs stand side by side (default: steadfeed-soak)", HideDefault: true},
+		&cli.StringFlag{Name: "prometheus-image", Value: testbed.PrometheusImage, Usage: "of a plan with containers: it watches for alerts; \"" + noPrometheus + "\": none does", Sources: cli.EnvVars("PROMETHEUS_IMAGE")},
 		&cli.FloatFlag{Name: "rate", Value: -1, HideDefault: true, Usage: "synthetic trades per second and symbol (default: the plan's)"},
 	}
 }
@@ -51,7 +52,7 @@ func runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := choosePlan(name, command)
+			plan, err := choosePlan(ctx, name, command)
 			if err != nil {
 				return err
 			}
@@ -62,7 +63,7 @@ func runCommand() *cli.Command {
 
 // choosePlan makes the plan that the flags ask for. The subject is looked for
 // here, before anything is started or written.
-func choosePlan(name string, command *cli.Command) (soak.Plan, error) {
+func choosePlan(ctx context.Context, name string, command *cli.Command) (soak.Plan, error) {
 	plan, err := draftPlan(name, command)
 	if err != nil {
 		return soak.Plan{}, err
@@ -75,13 +76,23 @@ func choosePlan(name string, command *cli.Command) (soak.Plan, error) {
 		if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
 			return soak.Plan{}, broken(err)
 		}
-		return plan, nil // whether there is such an image is the engine's to say
+		// Without Prometheus a run claims nothing of alerts, and all else. Whether
+		// there are the other images is the engine's to say.
+		if image := plan.Containers.PrometheusImage; image != "" {
+			if err := testbed.HaveImage(ctx, image); err != nil {
+				runner.WithoutPrometheus(&plan, "no Prometheus runs: "+err.Error())
+			}
+		}
+		return plan, nil
 	}
 	if _, err := testbed.FindProgram(plan.Subject.Command); err != nil {
 		return soak.Plan{}, broken(err)
 	}
 	return plan, nil
 }
+
+// noPrometheus is the word for -prometheus-image that wants none.
+const noPrometheus = "none"
 
 func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 	seed := command.Uint64("seed")
@@ -105,6 +116,10 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 	default:
 		subject = []string{defaultSubject()}
 	}
+	prometheus := command.String("prometheus-image")
+	if prometheus == noPrometheus {
+		prometheus = ""
+	}
 	plan, err := runner.NewPlan(name, runner.Choices{
 		Seed:    seed,
 		Subject: subject,
@@ -116,6 +131,7 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 
 		KafkaImage: command.String("kafka-image"), RegistryImage: command.String("registry-image"),
 		Brokers: command.Int("brokers"), Project: command.String("project"),
+		PrometheusImage: prometheus,
 	})
 	if err != nil {
 		return soak.Plan{}, &ending{soak.ExitUsage, err}

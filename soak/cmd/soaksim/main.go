@@ -58,6 +58,10 @@ func run(args []string) int {
 			&cli.DurationFlag{Name: "for", Usage: "another length", HideDefault: true},
 			&cli.Uint64Flag{Name: "seed", Usage: "of traffic and faults (default: drawn by lot)", HideDefault: true},
 			&cli.StringFlag{Name: "schedule", Usage: "run exactly what this file says, the plan.json of a run or what fuzz-sim wrote"},
+			&cli.BoolFlag{Name: "sweep", Usage: "run the plan once for each write of the subject and each kind of trap"},
+			&cli.FloatFlag{Name: "share", Value: 1, Usage: "of a sweep: which share of it, by lot"},
+			&cli.IntFlag{Name: "part", Usage: "of a sweep in parts: which one, from 0"},
+			&cli.IntFlag{Name: "parts", Value: 1, Usage: "of a sweep: in how many parts"},
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "directory in which the run directory is made"},
 		},
 		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error {
@@ -71,6 +75,10 @@ func run(args []string) int {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, "plan %s, seed %d, %s of virtual time, %d injections\n", plan.Name, plan.Seed, plan.Length(), len(plan.Injections))
+			if c.Bool("sweep") {
+				s := sweeping{plan: plan, out: c.String("out"), share: c.Float("share"), part: c.Int("part"), parts: c.Int("parts")}
+				inTest(s.run)
+			}
 			inBubble(plan, c.String("out"), conclude)
 			return errors.New("the bubble burst")
 		},
@@ -132,20 +140,33 @@ func conclude(result runner.Result, err error) int {
 // process itself when its only test returns; its flags and its last words are
 // kept from the person who waits.
 func inBubble(plan soak.Plan, out string, end func(runner.Result, error) int) {
-	os.Args = os.Args[:1]
-	watch := watchClock()
-	test := testing.InternalTest{Name: "Run", F: func(t *testing.T) {
+	inTest(func(t *testing.T, watch *clockWatch) int {
 		var result runner.Result
 		var err error
 		synctest.Test(t, func(*testing.T) { result, err = simulate(plan, out, watch, memnet.New(), subject) })
+		return end(result, err)
+	})
+}
+
+// inTest calls a function as a test, under a watch of virtual time, and ends
+// the process with the status that it returns.
+func inTest(run func(*testing.T, *clockWatch) int) {
+	os.Args = os.Args[:1]
+	watch := watchClock()
+	test := testing.InternalTest{Name: "Run", F: func(t *testing.T) {
+		status := run(t, watch)
 		watch.stop()
-		os.Exit(end(result, err))
+		os.Exit(status)
 	}}
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{test}, nil, nil)
 }
 
 // simulate is what happens in the bubble.
 func simulate(plan soak.Plan, out string, watch *clockWatch, network *memnet.Network, subject core) (runner.Result, error) {
+	return simulateOn(plan, out, watch, &testbed.Virtual{Network: network, Subject: subject})
+}
+
+func simulateOn(plan soak.Plan, out string, watch *clockWatch, virtual *testbed.Virtual) (runner.Result, error) {
 	time.Sleep(time.Until(epoch))
 	ticking, stop := context.WithCancel(context.Background())
 	ticked := make(chan struct{})
@@ -155,11 +176,11 @@ func simulate(plan soak.Plan, out string, watch *clockWatch, network *memnet.Net
 	}()
 	defer func() { stop(); <-ticked }()
 
-	network.SetLatency(latency)
+	virtual.Network.SetLatency(latency)
 	began, shown := time.Now(), 0
 	return runner.Run(context.Background(), plan, runner.Options{
 		Out:     out,
-		Virtual: &testbed.Virtual{Network: network, Subject: subject},
+		Virtual: virtual,
 		OnProgress: func(p runner.Progress) {
 			if days := int(time.Since(began).Hours() / 24); days > shown {
 				shown = days

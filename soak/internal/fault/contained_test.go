@@ -107,7 +107,7 @@ func awaitAnswer(web *http.Client, url string) error {
 // Where nothing is in a container, the faults of containers say so.
 func TestContainedFaultsNeedContainers(t *testing.T) {
 	bed := &testbed.Testbed{Store: nowhere{}}
-	for _, f := range []Fault{cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown} {
+	for _, f := range []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown} {
 		in := f.injection(stream(1, f.Name), timing{})
 		in.Name = "1-" + f.Name
 		if _, err := Begin(bed, in); err == nil || !strings.Contains(err.Error(), testbed.ErrNotContained.Error()) {

@@ -44,20 +44,44 @@ var Contained = []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart
 func every() []Fault { return slices.Concat(All, BrokerFaults, Contained, []Fault{kill}, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
-// one in each chaos phase at least.
-func drawnIn(plan soak.Plan) (faults []Fault, kinds []string) {
-	kinds = []string{KindDrop, KindSlowFrames, KindPingTimeout}
+// one in each chaos phase at least. One that could not take effect is left out.
+func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
+	faults, kinds = slices.Clone(All), []string{KindDrop, KindSlowFrames, KindPingTimeout}
+	if !t.sessionsLast() {
+		faults = slices.DeleteFunc(faults, func(f Fault) bool { return f.Name == noPong.Name })
+	}
 	switch {
 	case plan.Virtual:
-		return slices.Concat(All, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
+		return slices.Concat(faults, BrokerFaults, []Fault{kill}), append(kinds, KindBroker, KindDeath)
 	case plan.Containers == nil:
-		return All, kinds
+		return faults, kinds
 	}
-	faults, kinds = slices.Concat(All, Contained), append(kinds, KindMachine, KindBroker, KindRegistry)
+	faults, kinds = append(faults, Contained...), append(kinds, KindMachine, KindBroker, KindRegistry)
 	if agesTwice(plan) {
 		faults, kinds = append(faults, kill), append(kinds, KindDeath)
 	}
 	return faults, kinds
+}
+
+// LeftOut says which faults a plan has no occasion for, and why.
+func LeftOut(plan soak.Plan) (sentences []string) {
+	t, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
+	if err != nil { // the schedule says what is wrong
+		return nil
+	}
+	if !t.sessionsLast() {
+		sentences = append(sentences, fmt.Sprintf("%s: sessions are replaced each %s, before a ping of theirs can be due and given up", noPong.Name, t.rotation))
+	}
+	if plan.Containers == nil {
+		return sentences
+	}
+	faults, _ := drawnIn(plan, t)
+	for _, f := range faults {
+		if !slices.ContainsFunc(plan.Phases, func(p soak.Phase) bool { return p.Chaos && !tooLong(f, t, p.For.D()) }) {
+			sentences = append(sentences, f.Name+": it is not compressed, and would leave too little of so short a chaos to the others")
+		}
+	}
+	return sentences
 }
 
 // agesTwice tells whether a plan has the time for a second process to grow old
@@ -107,6 +131,7 @@ type timing struct {
 	pingInterval time.Duration
 	pongTimeout  time.Duration
 	staleTimeout time.Duration
+	rotation     time.Duration
 	silence      time.Duration // within which a trade is sure to come, in whole seconds
 }
 
@@ -124,11 +149,12 @@ func silenceOf(traffic soak.Traffic, symbols int) time.Duration {
 // timingOf reads the settings that a plan gives its subject. The fallbacks are
 // the streamer's own defaults.
 func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
-	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second, silence: silence}
+	t := timing{pingInterval: 180 * time.Second, pongTimeout: 10 * time.Second, staleTimeout: 30 * time.Second, rotation: 4 * time.Hour, silence: silence}
 	for name, field := range map[string]*time.Duration{
-		"STREAMER_PING_INTERVAL": &t.pingInterval,
-		"STREAMER_PONG_TIMEOUT":  &t.pongTimeout,
-		"STREAMER_STALE_TIMEOUT": &t.staleTimeout,
+		"STREAMER_PING_INTERVAL":     &t.pingInterval,
+		"STREAMER_PONG_TIMEOUT":      &t.pongTimeout,
+		"STREAMER_STALE_TIMEOUT":     &t.staleTimeout,
+		"STREAMER_ROTATION_INTERVAL": &t.rotation,
 	} {
 		text, set := subject.Settings[name]
 		if !set {
@@ -142,6 +168,9 @@ func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
 	}
 	return t, nil
 }
+
+// alertPongTimeout is the alert of the rules file that a missing pong fires.
+const alertPongTimeout = "BinancePongTimeout"
 
 // Parts of every disturbance.
 const (

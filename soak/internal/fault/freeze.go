@@ -21,14 +21,17 @@ var freeze = Fault{Name: "freeze", Kind: KindMachine, draw: func(rng *rand.Rand,
 	length := seconds(rng, 4, 15)
 	return machineTrouble(length, length+reconnectPause, 1)
 }, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
-	subject := bed.Subject()
+	subject, err := bed.SubjectContainer()
+	if err != nil {
+		return nil, fmt.Errorf("begin %s: %w", in.Name, err)
+	}
 	if err := subject.Pause(); err != nil {
 		return nil, fmt.Errorf("begin %s: %w", in.Name, err)
 	}
-	before, readErr := subject.Reading(context.Background())
+	before, readErr := subject.UsageNow(context.Background())
 	began := time.Now()
 	return hold(in.For.D(), func() fakebinance.Evidence {
-		after, err := subject.Reading(context.Background())
+		after, err := subject.UsageNow(context.Background())
 		lasted := time.Since(began)
 		if err := subject.Resume(); err != nil {
 			return fakebinance.Evidence{Text: fmt.Sprintf("not resumed: %v", err)}
@@ -50,6 +53,7 @@ func machineTrouble(length, pause time.Duration, reconnects int) soak.Injection 
 			Pause:      soak.Duration(pause),
 			Reconnects: reconnects,
 			Settle:     soak.Duration(machineSettle),
+			Alerts:     []string{alertPongTimeout}, // where a ping falls into it
 		},
 	}
 }

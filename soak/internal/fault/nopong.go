@@ -12,14 +12,24 @@ import (
 // subject that watches its pongs notices. It has to last until a ping has been
 // sent and given up, wherever in the ping interval it begins.
 var noPong = Fault{Name: "no-pong", Kind: KindPingTimeout, draw: func(_ *rand.Rand, t timing) soak.Injection {
-	const margin = 5 * time.Second
 	return soak.Injection{
 		Target: fakebinance.TargetOpen, // the session that replaces it is answered
-		For:    soak.Duration(t.pingInterval + t.pongTimeout + margin),
+		For:    soak.Duration(t.unanswered()),
 		Disturbance: soak.Disturbance{
 			Pause:      soak.Duration(reconnectPause),
 			Reconnects: 1,
 			Settle:     soak.Duration(settle),
 		},
+		Alerts: []string{alertPongTimeout},
 	}
 }}
+
+// unanswered is how long pings are: one is due and given up within.
+func (t timing) unanswered() time.Duration {
+	const margin = 5 * time.Second
+	return t.pingInterval + t.pongTimeout + margin
+}
+
+// sessionsLast tells whether a session is rarely replaced while its pings are
+// unanswered: in a compressed plan it always is, and nothing would be shown.
+func (t timing) sessionsLast() bool { return t.rotation >= 4*t.unanswered() }

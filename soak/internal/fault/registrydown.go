@@ -20,7 +20,7 @@ const KindRegistry = "registry"
 // may be seen from outside.
 var registryDown = Fault{Name: "registry-down", Kind: KindRegistry, draw: func(rng *rand.Rand, _ timing) soak.Injection {
 	in := machineTrouble(seconds(rng, 10, 30), 2*time.Second, 0)
-	in.Disturbance.Settle = soak.Duration(3 * time.Second)
+	in.Disturbance.Settle, in.Disturbance.Alerts = soak.Duration(3*time.Second), nil
 	return in
 }, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
 	registry, err := bed.Part(context.Background(), "registry")

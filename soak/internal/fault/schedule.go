@@ -56,6 +56,21 @@ func Schedule(seed uint64, plan soak.Plan) ([]soak.Injection, error) {
 	return injections, nil
 }
 
+// At is one injection of a fault at a time that nobody draws by lot.
+func At(plan soak.Plan, name string, at time.Duration) (soak.Injection, error) {
+	f, known := find(name)
+	if !known {
+		return soak.Injection{}, fmt.Errorf("there is no fault %q", name)
+	}
+	pace, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
+	if err != nil {
+		return soak.Injection{}, err
+	}
+	in := f.injection(stream(plan.Seed, "at "+name), pace)
+	in.Name, in.At = name, soak.Duration(at)
+	return in, nil
+}
+
 // stream is a source of randomness for one purpose, so that one more draw in
 // one place does not change what is drawn in another.
 func stream(seed uint64, purpose string) *rand.Rand {
@@ -82,7 +97,7 @@ func events(phase soak.Phase) []soak.Injection {
 // A phase says how many it wants; 0 is as many as there is room for.
 func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak.Injection, error) {
 	room, most := phase.For.D(), phase.Injections
-	faults, kinds := drawnIn(plan)
+	faults, kinds := drawnIn(plan, pace)
 	if plan.Containers != nil {
 		faults = slices.DeleteFunc(faults, func(f Fault) bool { return tooLong(f, pace, room) })
 	}
@@ -142,22 +157,6 @@ func deaths(in soak.Injection) int {
 func tooLong(f Fault, pace timing, room time.Duration) bool {
 	const share = 4 // one kind of seven may have as much as a quarter
 	return span(f.injection(stream(0, f.Name), pace)) > room/share
-}
-
-// LeftOut names the faults that a plan cannot draw, since its chaos phases have
-// not the time for them.
-func LeftOut(plan soak.Plan) (names []string) {
-	pace, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
-	if err != nil || plan.Containers == nil {
-		return nil
-	}
-	faults, _ := drawnIn(plan)
-	for _, f := range faults {
-		if !slices.ContainsFunc(plan.Phases, func(p soak.Phase) bool { return p.Chaos && !tooLong(f, pace, p.For.D()) }) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
 }
 
 // span is the time that an injection needs for itself.

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,32 @@ func TestPingTimeoutsLastUntilAPingCanBeMissed(t *testing.T) {
 				t.Fatalf("seed %d: %s lasts %s, a ping may not be due and given up within", seed, in.Name, in.For)
 			}
 		}
+	}
+}
+
+// Where sessions are replaced before a ping of theirs can be missed, as in a
+// compressed plan, that fault is left out and named; its kind has its turn all
+// the same.
+func TestNoPongNeedsSessionsThatLast(t *testing.T) {
+	plan := smokeLike()
+	if said := LeftOut(plan); said != nil {
+		t.Errorf("left out %v", said)
+	}
+	plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"] = "100s"
+	for seed := range uint64(50) {
+		kinds := map[string]bool{}
+		for _, in := range schedule(t, seed, plan) {
+			kinds[in.Kind] = true
+			if in.Fault == "no-pong" {
+				t.Fatalf("seed %d has %s, which cannot take effect", seed, in.Name)
+			}
+		}
+		if !kinds[KindPingTimeout] {
+			t.Fatalf("seed %d has no ping timeout", seed)
+		}
+	}
+	if said := LeftOut(plan); len(said) != 1 || !strings.Contains(said[0], "no-pong: sessions are replaced each 1m40s") {
+		t.Errorf("left out %v", said)
 	}
 }
 

@@ -13,5 +13,7 @@ import (
 // rightly take the session for dead: one reconnect is allowed.
 var slowBytes = Fault{Name: "slow-bytes", Kind: KindSlowFrames, draw: func(rng *rand.Rand, t timing) soak.Injection {
 	rate := 4000 + 1000*rng.IntN(5) // a frame has 170 bytes, so 25 to 50 trades a second
-	return slowed(seconds(rng, 8, 12)+t.silence, map[string]string{"bytes_per_second": strconv.Itoa(rate)}, 1)
+	in := slowed(seconds(rng, 8, 12)+t.silence, map[string]string{"bytes_per_second": strconv.Itoa(rate)}, 1)
+	in.Disturbance.Alerts = []string{alertPongTimeout}
+	return in
 }}

@@ -38,13 +38,13 @@ var squeezeCPU = Fault{Name: "cpu-squeeze", Kind: KindMachine, draw: func(rng *r
 	if err != nil {
 		return nil, fmt.Errorf("begin %s: %w", in.Name, err)
 	}
-	before, usageErr := subject.Usage(context.Background())
+	before, usageErr := subject.UsageNow(context.Background())
 	restore, err := subject.Squeeze(cpus, 0)
 	if err != nil {
 		return nil, fmt.Errorf("begin %s: %w", in.Name, err)
 	}
 	return hold(in.For.D(), func() fakebinance.Evidence {
-		after, err := subject.Usage(context.Background())
+		after, err := subject.UsageNow(context.Background())
 		if err := restore(); err != nil {
 			return fakebinance.Evidence{Text: fmt.Sprintf("not restored: %v", err)}
 		}
@@ -60,7 +60,7 @@ var squeezeCPU = Fault{Name: "cpu-squeeze", Kind: KindMachine, draw: func(rng *r
 // seen from outside.
 var squeezeMemory = Fault{Name: "memory-squeeze", Kind: KindMachine, draw: func(rng *rand.Rand, _ timing) soak.Injection {
 	in := machineTrouble(seconds(rng, 15, 30), 2*time.Second, 0)
-	in.Disturbance.Settle = soak.Duration(3 * time.Second)
+	in.Disturbance.Settle, in.Disturbance.Alerts = soak.Duration(3*time.Second), nil
 	in.Settings = map[string]string{"memory_mb": strconv.Itoa(squeezedMB)}
 	return in
 }, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {

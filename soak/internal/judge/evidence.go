@@ -15,6 +15,7 @@ type Evidence struct {
 	Ledger      soak.Ledger
 	Samples     []soak.Sample
 	Subject     soak.SubjectBuild
+	Alerts      *soak.Alerts // nil: nobody watched for them
 	Began       time.Time
 	Ended       time.Time
 	Interrupted bool   // by a person; what there is was drained and audited
@@ -33,6 +34,7 @@ func Load(run *soak.Run) (Evidence, error) {
 		return Evidence{}, err
 	}
 	e.Subject, e.Began, e.Ended, e.Interrupted = course.Subject, course.Began, course.Ended, course.Interrupted
+	e.Alerts = course.Alerts
 	if course.Trouble != "" {
 		e.Trouble = course.Trouble
 	}

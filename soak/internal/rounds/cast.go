@@ -59,6 +59,15 @@ func (c *cast) start(name, instance string) (*member, error) {
 	for name, value := range d.plan.Subject.Settings {
 		settings[name] = value
 	}
+	if d.options.Deploying != nil {
+		m, err := c.ship(d.hard, settings)
+		if err != nil {
+			return nil, err
+		}
+		c.members = append(c.members, m)
+		d.event(soak.EventSubject, m.name, "started")
+		return m, nil
+	}
 	log := filepath.Join(d.dir.Dir(), soak.LogsDir, name+".log")
 	process, endpoints, err := testbed.StartSubject(name, d.plan.Subject.Command, settings, log)
 	if err != nil {

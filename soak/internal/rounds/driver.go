@@ -26,7 +26,7 @@ type driver struct {
 	hard     context.Context
 	plan     soak.Plan
 	dir      *soak.Run
-	registry *testbed.Registry
+	registry registry
 	source   *fakebinance.Market
 	exchange *fakebinance.Server
 	topic    audit.Topic
@@ -40,6 +40,12 @@ type driver struct {
 	failed error      // the first event that could not be written
 }
 
+// registry is a schema registry in this process.
+type registry interface {
+	URL() string
+	Close()
+}
+
 // Errors that are the subject's own, so that the verdict is that it failed.
 var (
 	errDied       = errors.New("ended by itself")
@@ -49,15 +55,19 @@ var (
 )
 
 func newDriver(options Options) (*driver, error) {
-	kinds, leftOut, err := choose(options.Kinds, options.Kafka)
-	if err != nil {
-		return nil, err
+	kinds, leftOut := deployments, []string(nil)
+	if options.Deploying == nil {
+		var err error
+		if kinds, leftOut, err = choose(options.Kinds, options.Kafka); err != nil {
+			return nil, err
+		}
 	}
 	d := &driver{options: options, kinds: kinds, hard: options.Hard, plan: draft(options)}
 	if d.hard == nil {
 		d.hard = context.Background()
 	}
 	d.result.LeftOut = leftOut
+	var err error
 	if d.dir, err = soak.Create(options.Out, d.plan, time.Now()); err != nil {
 		return nil, err
 	}
@@ -67,7 +77,11 @@ func newDriver(options Options) (*driver, error) {
 	d.plan.Subject.Settings["STREAMER_GROUP"] = d.dir.ID()
 	d.topic = audit.Topic{Topic: d.plan.Subject.Settings["STREAMER_TOPIC"], Keep: true}
 	d.course.Began = time.Now().UTC()
-	d.course.Subject = testbed.Describe(d.plan.Subject)
+	if options.Deploying == nil {
+		d.course.Subject = testbed.Describe(d.plan.Subject)
+	} else if d.course.Subject, err = testbed.DescribeImage(context.Background(), d.plan.Subject); err != nil {
+		return nil, err
+	}
 	return d, d.dir.WriteCourse(d.course)
 }
 
@@ -154,12 +168,17 @@ func (d *driver) classify(err error) {
 
 // blames tells whether an error is the subject's own fault.
 func blames(err error) bool {
-	return slices.ContainsFunc([]error{errDied, errUnsettled, errInvisible, errUncleanEnd}, func(e error) bool { return errors.Is(err, e) })
+	return slices.ContainsFunc([]error{errDied, errUnsettled, errInvisible, errUncleanEnd, errNotDeployed}, func(e error) bool { return errors.Is(err, e) })
 }
 
 // lower stops whatever runs.
 func (d *driver) lower() {
 	d.cast.kill()
+	if d.options.Deploying != nil {
+		if err := RemoveDeployed(context.Background()); err != nil {
+			d.event(soak.EventHarness, "containers", fmt.Sprintf("close: %v", err))
+		}
+	}
 	if d.exchange != nil {
 		if err := d.exchange.Close(); err != nil {
 			d.event(soak.EventHarness, "exchange", fmt.Sprintf("close: %v", err))

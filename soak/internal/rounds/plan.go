@@ -11,6 +11,9 @@ import (
 // PlanName is the plan of these runs.
 const PlanName = "rounds"
 
+// DeployPlanName is the plan of the runs that try the deployment script.
+const DeployPlanName = "deploy"
+
 // topicPartitions is what subjects make of a topic that does not exist.
 const topicPartitions = 6
 
@@ -49,7 +52,7 @@ func draft(options Options) soak.Plan {
 		"STREAMER_LOG_FORMAT":         "json",
 	}
 	subject.TimeUnit = "microsecond"
-	return soak.Plan{
+	plan := soak.Plan{
 		Name:    PlanName,
 		About:   "The same trouble again and again: exactly once through the end of processes and brokers.",
 		Seed:    options.Seed,
@@ -57,6 +60,10 @@ func draft(options Options) soak.Plan {
 		Traffic: soak.Traffic{Rate: options.Rate / float64(options.Symbols)},
 		Subject: subject, Injections: []soak.Injection{}, Limits: limits(slices.Contains(options.Kinds, quiet.name)),
 	}
+	if options.Deploying != nil {
+		plan.Name, plan.About = DeployPlanName, "Deployments under traffic, kept and taken back: exactly once, and no pause that anybody notices."
+	}
+	return plan
 }
 
 // limits: what rounds can tell decides; what needs a steady subject is left to

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"runtime/debug"
 	"time"
 
@@ -27,6 +27,9 @@ type Options struct {
 	Symbols int
 	Seed    uint64 // of trades and of the moments of trouble
 	Out     string // the directory in which run directories are made
+	// Deploying: the subject is an image, and what is tried is the script that
+	// replaces it; nil: a program.
+	Deploying *Deploying
 
 	// Hard ends everything at once when it is cancelled. Nil: never.
 	Hard    context.Context
@@ -85,7 +88,7 @@ func Run(ctx context.Context, options Options) (Result, error) {
 func (d *driver) tell(ctx context.Context) (err error) {
 	defer recoverAs(&err)
 	defer d.lower()
-	if err := d.raise(); err != nil {
+	if err := d.raise(ctx); err != nil {
 		return err
 	}
 	ctx, stop := d.watch(ctx)
@@ -97,8 +100,13 @@ func (d *driver) tell(ctx context.Context) (err error) {
 
 // raise starts the registry and the exchange, which publishes from now on. No
 // trade is owed before the first subject listens.
-func (d *driver) raise() (err error) {
-	d.registry = testbed.NewRegistry()
+func (d *driver) raise(ctx context.Context) (err error) {
+	var listener net.Listener // the exchange's own choice
+	if d.options.Deploying == nil {
+		d.registry = testbed.NewRegistry()
+	} else if listener, err = d.enclose(ctx); err != nil {
+		return err
+	}
 	perSymbol := d.options.Rate / float64(len(d.plan.Symbols))
 	d.source, err = fakebinance.NewMarket(fakebinance.MarketOptions{
 		Seed: d.options.Seed, Symbols: d.plan.Symbols, Rate: perSymbol, Start: time.Now(),
@@ -107,12 +115,12 @@ func (d *driver) raise() (err error) {
 		return err
 	}
 	d.exchange, err = fakebinance.New(fakebinance.Options{
-		Source: d.source, Seed: d.options.Seed, TLS: true, RESTWeightLimit: restWeight,
+		Source: d.source, Seed: d.options.Seed, TLS: true, RESTWeightLimit: restWeight, Listener: listener,
 	})
 	if err != nil {
 		return fmt.Errorf("start the exchange: %w", err)
 	}
-	if err := d.dir.WriteFile("ca.pem", func(w io.Writer) error { _, err := w.Write(d.exchange.CertPEM()); return err }); err != nil {
+	if err := d.certify(); err != nil {
 		return err
 	}
 	d.exchange.Ledger().OnSession(d.session)

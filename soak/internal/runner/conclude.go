@@ -12,6 +12,7 @@ import (
 // conclude closes the books of a run, whatever became of it, and judges it.
 func (r *run) conclude() (Result, error) {
 	r.course.Ended = time.Now().UTC()
+	r.course.Alerts = r.alerts
 	var problems []error
 	if r.auditor != nil {
 		problems = append(problems, r.dir.WriteLedger(r.auditor.Ledger()))

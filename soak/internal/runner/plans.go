@@ -31,15 +31,18 @@ type Choices struct {
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
 	Brokers                   int    // of Kafka, of a plan with containers: 1 or 3; 0: 1
 	Project                   string // of compose, of a plan with containers; empty: the usual one
+	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
 }
 
 // template makes a plan; each has a name and one sentence about it.
 type template struct {
 	name, about string
 	fill        func(*soak.Plan)
+	// place puts the injections where the plan wants them; nil: they are drawn.
+	place func(soak.Plan) ([]soak.Injection, error)
 }
 
-var templates = []template{smoke, soak1h, soak12h, soak24h, day, storm, week, month, monthBusy}
+var templates = []template{smoke, soak1h, soak5h, soak12h, soak24h, day, storm, week, month, monthBusy, sweep}
 
 // Plans lists the names of the plans and what each is about.
 func Plans() []soak.Plan {
@@ -92,12 +95,18 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	if plan.Containers != nil {
 		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
 		plan.Containers.Brokers, plan.Containers.Project = choices.Brokers, choices.Project
+		plan.Containers.PrometheusImage = choices.PrometheusImage
+		if choices.PrometheusImage == "" {
+			WithoutPrometheus(&plan, "no Prometheus was wanted")
+		}
 	}
 	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Length)); err != nil {
 		return soak.Plan{}, err
 	}
 	var err error
-	if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
+	if templates[i].place != nil {
+		plan.Injections, err = templates[i].place(plan)
+	} else if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}
 	omissions(&plan)

@@ -18,6 +18,8 @@ const (
 	// readyWithin: a subject has to open Kafka, the registry and a session, all
 	// on the loopback interface; on a busy machine that has taken 5 s.
 	readyWithin = 30 * time.Second
+	// trappedWithin: what it asks for may be answered late, and more than once.
+	trappedWithin = 5 * time.Minute
 	// exitWithin is more than the streamer's own drain timeout of 30 s, so that
 	// a subject that overstays its own limit is seen to do so.
 	exitWithin = 35 * time.Second
@@ -107,9 +109,13 @@ func (r *run) raise(ctx context.Context) error {
 	})
 	r.auditor.Begin(time.Now())
 	r.enter(soak.PhaseWarmUp)
-	// A container takes some seconds to be there. Trades that nobody could have
-	// seen would spoil every figure of the warm-up.
-	later := r.plan.Containers != nil
+	// A container takes some seconds to be there, and a trap may spring before.
+	// Trades that nobody could have seen would spoil every figure of the warm-up.
+	within := readyWithin
+	if r.plan.Trap != nil {
+		within = trappedWithin
+	}
+	later := r.plan.Containers != nil || r.plan.Virtual
 	if !later {
 		bed.Exchange.Start()
 	}
@@ -120,7 +126,7 @@ func (r *run) raise(ctx context.Context) error {
 		return err
 	}
 	r.event(soak.EventSubject, r.plan.Subject.Name, "started", nil)
-	if err := bed.WaitReady(ctx, readyWithin); err != nil {
+	if err := bed.WaitReady(ctx, within); err != nil {
 		return err
 	}
 	r.event(soak.EventSubject, r.plan.Subject.Name, "ready", nil)

@@ -22,6 +22,7 @@ type run struct {
 	bed     *testbed.Testbed
 	auditor *audit.Auditor
 	course  soak.Course
+	alerts  *soak.Alerts // set by the watcher at its end
 
 	leaving  atomic.Bool // the subject has been asked to end
 	blind    atomic.Bool // a watcher broke, so its figures stand still

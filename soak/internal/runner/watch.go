@@ -51,6 +51,7 @@ func (r *run) watch(ctx context.Context) (_ context.Context, stop func() error) 
 	start("audit", r.audit)
 	start("sample", r.sample)
 	start("figures", r.figures)
+	start("alerts", r.watchAlerts)
 	start("subject", func(ctx context.Context) error { r.guard(ctx, fail); return nil })
 	return ctx, once(func() error {
 		cancel()

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,6 +27,39 @@ func (r *Registry) URL() string { return r.fake.URL() }
 
 // Close stops it.
 func (r *Registry) Close() { r.fake.Close() }
+
+// SharedRegistry is one that containers reach too: it listens on the address
+// under which they see this machine.
+type SharedRegistry struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+}
+
+// NewSharedRegistry starts one that knows no schema, at a free port of an
+// address of this machine.
+func NewSharedRegistry(host string) (*SharedRegistry, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return nil, fmt.Errorf("start the registry: %w", err)
+	}
+	r := &SharedRegistry{listener: listener, done: make(chan struct{}),
+		server: &http.Server{Handler: srfake.NewRegistry().Handler(), ReadHeaderTimeout: metricsTimeout}}
+	go func() {
+		defer close(r.done)
+		_ = r.server.Serve(listener) // it ends with Close
+	}()
+	return r, nil
+}
+
+// URL is its address.
+func (r *SharedRegistry) URL() string { return "http://" + r.listener.Addr().String() }
+
+// Close stops it.
+func (r *SharedRegistry) Close() {
+	_ = r.server.Close()
+	<-r.done
+}
 
 // Backend is the in-memory Kafka with its schema registry.
 type Backend struct {

@@ -149,6 +149,28 @@ func (c *Containers) Brokers() []string {
 	return addresses
 }
 
+// Network is the name of the network that the brokers are in.
+func (c *Containers) Network() string { return c.network }
+
+// Inside are the brokers' addresses for containers of that network.
+func (c *Containers) Inside() []string {
+	addresses := make([]string, len(c.names))
+	for i, name := range c.names {
+		addresses[i] = net.JoinHostPort(name, "29092")
+	}
+	return addresses
+}
+
+// Gateway is the address of this machine for containers of that network.
+func (c *Containers) Gateway(ctx context.Context) (string, error) {
+	gateway, err := docker(ctx, "network", "inspect", "--format", "{{range .IPAM.Config}}{{println .Gateway}}{{end}}", c.network)
+	if err != nil {
+		return "", fmt.Errorf("look for the gateway of %s: %w", c.network, err)
+	}
+	gateway, _, _ = strings.Cut(gateway, "\n")
+	return gateway, nil
+}
+
 // Nodes implements Kafka.
 func (c *Containers) Nodes() int { return len(c.names) }
 

@@ -84,16 +84,28 @@ func (b *Testbed) Ended(ctx context.Context) bool {
 			continue
 		case <-now.process.Exited():
 		}
-		b.lives.mu.Lock()
-		condemned := now.condemned
-		b.lives.mu.Unlock()
-		if !condemned {
-			return true
+		if !b.succeeded(ctx, now) {
+			return ctx.Err() == nil
 		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-next:
-		}
+	}
+}
+
+// succeeded tells of a process that has ended whether it was killed to be
+// replaced, and waits until it has been, or ctx ends.
+func (b *Testbed) succeeded(ctx context.Context, ended *life) bool {
+	b.lives.mu.Lock()
+	now, next, condemned := b.lives.now, b.lives.waiting, ended.condemned
+	b.lives.mu.Unlock()
+	switch {
+	case now != ended:
+		return true
+	case !condemned:
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-next:
+		return true
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"steadfeed/fakebinance"
@@ -39,6 +40,8 @@ type Testbed struct {
 	Store    Store
 	Topic    string
 
+	Prometheus *Prometheus // that watches the subject; nil where none does
+
 	plan    soak.Plan
 	dir     string
 	backend *Backend     // the store of a plan without containers
@@ -48,6 +51,8 @@ type Testbed struct {
 	schemas *virtualRegistryServer
 	logs    []*os.File
 	lives   lives
+
+	replacing sync.WaitGroup // of a trap that has sprung
 }
 
 // Up starts Kafka, the registry and the exchange for a plan, and writes the
@@ -148,6 +153,7 @@ func (b *Testbed) openVirtual() (net.Listener, error) {
 	}
 	b.schemas = serveRegistry(registry)
 	b.Store = virtualStore{b.memory}
+	b.setTrap()
 	return network.Listen(virtualExchange)
 }
 
@@ -203,7 +209,7 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 			return err
 		}
 		b.lives.begin(&Contained{Container: container, logPath: logPath}, NewEndpoints(b.stack.SubjectAddress()))
-		return nil
+		return b.startPrometheus(ctx)
 	}
 	if b.virtual != nil {
 		called, err := b.virtual.call(b.plan.Subject.Name, logPath, b.settings())
@@ -218,6 +224,20 @@ func (b *Testbed) StartSubject(ctx context.Context) error {
 		return err
 	}
 	b.lives.begin(process, endpoints)
+	return nil
+}
+
+// startPrometheus starts the one that watches the subject, where the plan has
+// one. It comes after the subject, whose name it must find.
+func (b *Testbed) startPrometheus(ctx context.Context) error {
+	image := b.plan.Containers.PrometheusImage
+	if image == "" || b.Prometheus != nil { // not wanted, or there since an earlier life of the subject
+		return nil
+	}
+	if err := b.stack.StartPrometheus(ctx, image); err != nil {
+		return err
+	}
+	b.Prometheus = NewPrometheus(b.stack.PrometheusAddress())
 	return nil
 }
 
@@ -315,7 +335,14 @@ func (e *NotReadyError) Error() string {
 // WaitReady asks the subject's /readyz until it answers 200. It gives up with
 // a *NotReadyError after within, or when the subject ends.
 func (b *Testbed) WaitReady(ctx context.Context, within time.Duration) error {
-	return waitReady(ctx, b.Subject(), b.Endpoints(), within)
+	for {
+		now := b.lives.current()
+		err := waitReady(ctx, now.process, now.endpoints, within)
+		var notReady *NotReadyError
+		if !errors.As(err, &notReady) || notReady.Exit == nil || !b.succeeded(ctx, now) {
+			return err
+		}
+	}
 }
 
 func waitReady(ctx context.Context, subject Process, endpoints *Endpoints, within time.Duration) error {
@@ -381,9 +408,13 @@ func (b *Testbed) SaveProfiles(ctx context.Context, moment string) error {
 // Close kills the subject if it still runs and stops everything else.
 func (b *Testbed) Close() error {
 	var problems []error
+	b.replacing.Wait()
 	if now := b.lives.current(); now != nil {
 		now.process.Kill()
 		now.endpoints.Close()
+	}
+	if b.Prometheus != nil {
+		b.Prometheus.Close()
 	}
 	if b.Exchange != nil {
 		problems = append(problems, b.Exchange.Close())

@@ -33,6 +33,8 @@ type Virtual struct {
 	// Subject runs until stop is closed and what it has in hand is done, or
 	// until ctx ends: then at once, as if killed.
 	Subject func(ctx context.Context, stop <-chan struct{}, place Place) error
+
+	trap *trap // nil: none
 }
 
 // Place is where a subject of a virtual run finds itself.
@@ -68,6 +70,7 @@ type Called struct {
 	end     context.CancelFunc
 	exited  chan struct{}
 	exit    Exit // set before exited is closed
+	trap    *trap
 
 	mu    sync.Mutex // never held while waiting
 	dead  bool
@@ -87,7 +90,7 @@ func (v *Virtual) call(name, logPath string, settings map[string]string) (*Calle
 		return nil, fmt.Errorf("open log of %s: %w", name, err)
 	}
 	ctx, end := context.WithCancel(context.Background())
-	c := &Called{name: name, logPath: logPath, stop: make(chan struct{}), end: end, exited: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	c := &Called{name: name, logPath: logPath, stop: make(chan struct{}), end: end, exited: make(chan struct{}), trap: v.trap, conns: map[net.Conn]struct{}{}}
 	go func() {
 		defer close(c.exited)
 		defer log.Close()
@@ -133,6 +136,9 @@ type owned struct {
 	by *Called
 }
 
+// Write implements net.Conn.
+func (o *owned) Write(p []byte) (int, error) { return o.by.trap.write(o, p) }
+
 // Close implements net.Conn.
 func (o *owned) Close() error {
 	o.by.mu.Lock()
@@ -167,6 +173,13 @@ func (c *Called) Terminate(within time.Duration) Exit {
 // Kill implements Process: nothing that the subject does from now on is seen by
 // anybody, as after SIGKILL.
 func (c *Called) Kill() {
+	c.die()
+	c.end()
+	<-c.exited
+}
+
+// die cuts the subject off from everybody.
+func (c *Called) die() {
 	c.mu.Lock()
 	c.dead = true
 	conns := c.conns
@@ -175,8 +188,6 @@ func (c *Called) Kill() {
 	for conn := range conns {
 		_ = conn.Close()
 	}
-	c.end()
-	<-c.exited
 }
 
 // errNoPause: goroutines cannot be stopped from outside.

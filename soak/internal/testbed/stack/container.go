@@ -29,15 +29,20 @@ type Container struct {
 	exited  chan struct{}
 	code    int // both set before exited is closed
 	lostErr error
+	usage   usageFeed
 }
 
 // follow waits for the container's end in the background, until then.
 func follow(engine *testcontainers.DockerClient, name, id string) *Container {
 	c := &Container{engine: engine, name: name, id: id, exited: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.usage.first = make(chan struct{})
+	go c.watchUsage(ctx) // ends with the container
 	// It ends with the container, or with the engine's answer that it is gone.
 	waiting := engine.ContainerWait(context.Background(), id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	go func() {
 		defer close(c.exited)
+		defer cancel()
 		select {
 		case end := <-waiting.Result:
 			c.code = int(end.StatusCode)
@@ -46,6 +51,19 @@ func follow(engine *testcontainers.DockerClient, name, id string) *Container {
 		}
 	}()
 	return c
+}
+
+// Follow finds a container that runs, by its name, whoever started it.
+func Follow(ctx context.Context, name string) (*Container, error) {
+	engine, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach Docker Engine: %w", err)
+	}
+	found, err := engine.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look for container %s: %w", name, err)
+	}
+	return follow(engine, name, found.Container.ID), nil
 }
 
 // Name is the service.
@@ -57,36 +75,6 @@ func (c *Container) Exited() <-chan struct{} { return c.exited }
 // Code is its exit status, 137 when it was killed; only valid once Exited is
 // closed. The error is for a container that was lost sight of.
 func (c *Container) Code() (int, error) { return c.code, c.lostErr }
-
-// Usage is what the container's control group has used.
-type Usage struct {
-	ResidentBytes int64   // anonymous memory and mapped files, as RSS counts
-	CPUSeconds    float64 // since the container began
-	Threads       int
-	HeldBack      uint64 // times, since the container began, that it wanted more of a CPU than it may use
-}
-
-// Usage asks the engine once.
-func (c *Container) Usage(ctx context.Context) (Usage, error) {
-	stats, err := c.stats(ctx)
-	if err != nil {
-		return Usage{}, err
-	}
-	memory := stats.MemoryStats.Stats
-	resident := memory["anon"] + memory["file_mapped"] // control groups, version 2
-	if resident == 0 {
-		resident = memory["rss"] + memory["mapped_file"] // and 1
-	}
-	if resident == 0 {
-		return Usage{}, fmt.Errorf("the engine says nothing of the memory of %s", c.name)
-	}
-	return Usage{
-		ResidentBytes: int64(resident),
-		CPUSeconds:    float64(stats.CPUStats.CPUUsage.TotalUsage) / 1e9,
-		Threads:       int(stats.PidsStats.Current),
-		HeldBack:      stats.CPUStats.ThrottlingData.ThrottledPeriods,
-	}, nil
-}
 
 // Stop sends SIGTERM, and SIGKILL when the container is still there after
 // within, and waits for its end.

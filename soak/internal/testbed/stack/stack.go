@@ -87,7 +87,7 @@ func Up(ctx context.Context, options Options) (_ *Stack, err error) {
 	if err := s.remove(ctx); err != nil {
 		return nil, fmt.Errorf("remove what an earlier run left: %w", err)
 	}
-	for _, variable := range []string{"KAFKA_PORT", "KAFKA_2_PORT", "KAFKA_3_PORT", "REGISTRY_PORT", "STREAMER_PORT"} {
+	for _, variable := range []string{"KAFKA_PORT", "KAFKA_2_PORT", "KAFKA_3_PORT", "REGISTRY_PORT", "STREAMER_PORT", "PROMETHEUS_PORT"} {
 		address, err := options.Port()
 		if err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func (s *Stack) start(ctx context.Context, environment map[string]string, servic
 	ctx, cancel := context.WithTimeout(ctx, upWithin)
 	defer cancel()
 	project, err := compose.NewDockerComposeWith(
-		compose.StackIdentifier(s.options.Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer", "three"))
+		compose.StackIdentifier(s.options.Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer", "three", "prometheus"))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.options.File, err)
 	}
@@ -205,6 +205,14 @@ func (s *Stack) StartSubject(ctx context.Context, environment map[string]string)
 	}
 	return s.Service(ctx, "streamer")
 }
+
+// StartPrometheus starts the Prometheus that watches the subject for alerts.
+func (s *Stack) StartPrometheus(ctx context.Context, image string) error {
+	return s.start(ctx, map[string]string{"PROMETHEUS_IMAGE": image}, "prometheus")
+}
+
+// PrometheusAddress is where it answers.
+func (s *Stack) PrometheusAddress() string { return s.local("PROMETHEUS_PORT") }
 
 // Service finds the one container of a service.
 func (s *Stack) Service(ctx context.Context, service string) (*Container, error) {

@@ -203,11 +203,11 @@ func TestTrouble(t *testing.T) {
 	if answers() == nil {
 		t.Error("it answers while it is frozen")
 	}
-	before, err := c.Usage(t.Context())
+	before, err := c.UsageNow(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := c.Usage(t.Context())
+	after, err := c.UsageNow(t.Context())
 	if err != nil || after.CPUSeconds != before.CPUSeconds {
 		t.Errorf("frozen, it used %g s of CPU (%v)", after.CPUSeconds-before.CPUSeconds, err)
 	}

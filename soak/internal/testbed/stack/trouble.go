@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -104,18 +103,4 @@ func (c *Container) Limits(ctx context.Context) (cpus float64, memory int64, err
 		return 0, 0, fmt.Errorf("look for the limits of %s: %w", c.name, err)
 	}
 	return float64(found.Container.HostConfig.NanoCPUs) / 1e9, found.Container.HostConfig.Memory, nil
-}
-
-// stats asks the engine once for what the container's control group says.
-func (c *Container) stats(ctx context.Context) (container.StatsResponse, error) {
-	var stats container.StatsResponse
-	answer, err := c.engine.ContainerStats(ctx, c.id, client.ContainerStatsOptions{})
-	if err != nil {
-		return stats, fmt.Errorf("read the statistics of %s: %w", c.name, err)
-	}
-	defer answer.Body.Close()
-	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
-		return stats, fmt.Errorf("read the statistics of %s: %w", c.name, err)
-	}
-	return stats, nil
 }

@@ -1,0 +1,72 @@
+package runner
+
+import (
+	"time"
+
+	"steadfeed/soak"
+	"steadfeed/soak/internal/fault"
+)
+
+// sweep is the scenario of a crash sweep: two minutes with a rotation by the
+// schedule, one at the exchange's wish, a session that is cut, a hole that is
+// fetched, and a restart. It is run once for each write of the subject and each
+// kind of trap, so every write counts: commits and heartbeats are as rare as
+// they can be.
+var sweep = template{
+	name:  "sweep",
+	about: "Two minutes in virtual time, for soak sweep: rotation, cut, backfill, restart.",
+	fill: func(plan *soak.Plan) {
+		plan.Virtual = true
+		plan.Symbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
+		plan.Traffic = soak.Traffic{Rate: 3}
+		plan.Subject.TimeUnit = "microsecond"
+		plan.Subject.Settings = map[string]string{
+			"STREAMER_ROTATION_INTERVAL":  "25s",
+			"STREAMER_COMMIT_INTERVAL":    "500ms",
+			"STREAMER_HEARTBEAT_INTERVAL": "3s",
+			"STREAMER_SESSION_TIMEOUT":    "10s",
+			"STREAMER_PARTITIONS":         "2",
+		}
+		plan.Phases = []soak.Phase{
+			{Name: soak.PhaseWarmUp, For: soak.Duration(15 * time.Second)},
+			{Name: soak.PhaseChaos, For: soak.Duration(75 * time.Second), Chaos: true},
+			{Name: soak.PhaseCalm, For: soak.Duration(30 * time.Second)},
+		}
+		plan.SampleEvery = soak.Duration(15 * time.Second)
+		// What a trap delays must be over: an answer that nobody waits for any
+		// more, a session of the group, and then what was missed.
+		plan.DrainWithin = soak.Duration(3 * time.Minute)
+		plan.Limits = sweepLimits()
+	},
+	place: func(plan soak.Plan) (all []soak.Injection, err error) {
+		for _, p := range []struct {
+			fault string
+			at    time.Duration
+		}{{"server-shutdown", 20 * time.Second}, {"reset", 42 * time.Second}, {"kill", 60 * time.Second}} {
+			in, err := fault.At(plan, p.fault, p.at)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, in)
+		}
+		return all, nil
+	},
+}
+
+// sweepLimits: what is judged is the topic, and that somebody went on.
+func sweepLimits() []soak.Limit {
+	const trapped = "a trap causes what no injection declares"
+	limits := []soak.Limit{
+		atMost("delivery.complete", 0, "trades"),
+		atMost("delivery.unique", 0, "trades"),
+		atMost("delivery.ordered", 0, "trades"),
+		atMost("delivery.faithful", 0, "trades"),
+		atLeast("validity.duration", 98, "%"),
+	}
+	for _, id := range []string{"memory.growth", "memory.trend", "memory.growth_per_event", "memory.rss_limit", "memory.score",
+		"throughput", "freshness", "freshness.drift", "catchup", "pause", "rotations", "pings", "reconnects",
+		"alerts.expected", "alerts.unexpected", "uptime", "validity.samples", "validity.injections", "validity.subject", "validity.host"} {
+		limits = append(limits, notClaimed(id, trapped))
+	}
+	return limits
+}
