@@ -17,6 +17,7 @@ CAPTURE ?=
 SPEED ?= 1
 SEED ?=
 SCALE ?=
+BROKERS ?=
 PLAN ?=
 DAYS ?=
 SEEDS ?=
@@ -31,13 +32,17 @@ TRADES ?= 10000000
 .PHONY: help build test race fuzz bench lint alerts faults audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the commands into bin/
 	$(GO_BUILD) $(COMMANDS)
 
 test: ## run all tests (under 5 minutes on 2 cores, no Docker)
 	go test ./...
+
+test-containers: ## run the tests of the containers' testbed, about 2 minutes: trouble, clean-up after kill -9
+	scripts/with-docker.sh scripts/images.sh
+	STEADFEED_CONTAINERS=1 scripts/with-docker.sh go test -count=1 ./soak/internal/testbed/stack ./soak/internal/fault
 
 race: ## run the tests of the concurrent packages under the race detector, without the longest
 	CGO_ENABLED=1 go test -race -short -timeout 20m $(CONCURRENT)
@@ -67,10 +72,10 @@ soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded tr
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak
 	bin/soak run smoke $(if $(CAPTURE),-capture $(CAPTURE) -speed $(SPEED)) $(if $(SEED),-seed $(SEED))
 
-soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, SEED=n repeats a run
+soak-1h soak-5h soak-12h soak-24h: ## a long run in containers with real Kafka; SCALE=n compresses rotations and injections, BROKERS=3, SEED=n repeats a run
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
-	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(SEED),-seed $(SEED))
+	scripts/with-docker.sh -need bin/soak run $@ $(if $(SCALE),-scale $(SCALE)) $(if $(BROKERS),-brokers $(BROKERS)) $(if $(SEED),-seed $(SEED))
 
 soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length, PLAN=month-busy 20 trades a second, SEED=n repeats a run
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim

@@ -92,6 +92,10 @@ type Containers struct {
 	CPUs     float64 `json:"cpus"`
 	MemoryMB int     `json:"memory_mb"`
 
+	Brokers int    `json:"brokers,omitempty"` // of Kafka, 1 or 3; 0: 1
+	Project string `json:"project,omitempty"` // of compose; runs of different projects stand side by side; empty: steadfeed-soak
+	Compose string `json:"compose,omitempty"` // the compose file; empty: docker-compose.soak.yml
+
 	KafkaImage    string `json:"kafka_image,omitempty"` // empty: that of the compose file
 	RegistryImage string `json:"registry_image,omitempty"`
 	// PrometheusImage: of the Prometheus that watches for alerts; empty: none does.
@@ -153,7 +157,7 @@ var Faults = []string{"reset", "silent-close", "close", "slow-bytes", "slow-fram
 // in by the run.
 type Injection struct {
 	Name        string            `json:"name"`   // unique in the plan, such as "2-stall"
-	Fault       string            `json:"fault"`  // one of Faults
+	Fault       string            `json:"fault"`  // one of Faults, or of those for containers or virtual time
 	Kind        string            `json:"kind"`   // what the criteria count: drop, slow frames, ping timeout
 	Target      string            `json:"target"` // which sessions: "open" (those open when it begins) or "all" (new ones too)
 	At          Duration          `json:"at"`     // since the start of the first phase

@@ -33,6 +33,8 @@ func planFlags() []cli.Flag {
 		&cli.IntFlag{Name: "scale", Usage: "compress the timetable of rotations and injections of a long plan so many times (default: not)", HideDefault: true},
 		&cli.StringFlag{Name: "kafka-image", Usage: "of a plan with containers (default: " + testbed.KafkaImage + ")", HideDefault: true, Sources: cli.EnvVars("KAFKA_IMAGE")},
 		&cli.StringFlag{Name: "registry-image", Usage: "of a plan with containers (default: ours, in memory)", HideDefault: true, Sources: cli.EnvVars("REGISTRY_IMAGE")},
+		&cli.IntFlag{Name: "brokers", Usage: "of Kafka, in a plan with containers: 1 or 3 (default: 1)", HideDefault: true},
+		&cli.StringFlag{Name: "project", Usage: "name of the compose project of a plan with containers, so that runs stand side by side (default: steadfeed-soak)", HideDefault: true},
 		&cli.StringFlag{Name: "prometheus-image", Value: testbed.PrometheusImage, Usage: "of a plan with containers: it watches for alerts; \"" + noPrometheus + "\": none does", Sources: cli.EnvVars("PROMETHEUS_IMAGE")},
 		&cli.FloatFlag{Name: "rate", Value: -1, HideDefault: true, Usage: "synthetic trades per second and symbol (default: the plan's)"},
 	}
@@ -128,6 +130,7 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 		Scale:   command.Int("scale"),
 
 		KafkaImage: command.String("kafka-image"), RegistryImage: command.String("registry-image"),
+		Brokers: command.Int("brokers"), Project: command.String("project"),
 		PrometheusImage: prometheus,
 	})
 	if err != nil {

@@ -36,8 +36,12 @@ var All = []Fault{reset, silentClose, closeFrame, slowBytes, slowFrames, noPong,
 // brought are those that no lot decides about: a plan asks for them.
 var brought = []Fault{shutdown}
 
+// Contained are those that only a subject, a broker or a registry in a
+// container can be made to have.
+var Contained = []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown}
+
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, deaths, brought) }
+func every() []Fault { return slices.Concat(All, BrokerFaults, Contained, deaths, brought) }
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least. One that could not take effect is left out.
@@ -46,20 +50,43 @@ func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
 	if !t.sessionsLast() {
 		faults = slices.DeleteFunc(faults, func(f Fault) bool { return f.Name == noPong.Name })
 	}
-	if !plan.Virtual {
+	switch {
+	case plan.Virtual:
+		return slices.Concat(faults, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
+	case plan.Containers == nil:
 		return faults, kinds
 	}
-	return slices.Concat(faults, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
+	faults, kinds = append(faults, Contained...), append(kinds, KindMachine, KindBroker, KindRegistry)
+	if agesTwice(plan) {
+		faults, kinds = append(faults, kill), append(kinds, KindDeath)
+	}
+	return faults, kinds
 }
 
 // LeftOut says which faults a plan has no occasion for, and why.
-func LeftOut(plan soak.Plan) []string {
-	t, err := timingOf(plan.Subject, 0)
-	if err != nil || t.sessionsLast() { // the schedule says what is wrong
+func LeftOut(plan soak.Plan) (sentences []string) {
+	t, err := timingOf(plan.Subject, silenceOf(plan.Traffic, len(plan.Symbols)))
+	if err != nil { // the schedule says what is wrong
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: sessions are replaced each %s, before a ping of theirs can be due and given up", noPong.Name, t.rotation)}
+	if !t.sessionsLast() {
+		sentences = append(sentences, fmt.Sprintf("%s: sessions are replaced each %s, before a ping of theirs can be due and given up", noPong.Name, t.rotation))
+	}
+	if plan.Containers == nil {
+		return sentences
+	}
+	faults, _ := drawnIn(plan, t)
+	for _, f := range faults {
+		if !slices.ContainsFunc(plan.Phases, func(p soak.Phase) bool { return p.Chaos && !tooLong(f, t, p.For.D()) }) {
+			sentences = append(sentences, f.Name+": it is not compressed, and would leave too little of so short a chaos to the others")
+		}
+	}
+	return sentences
 }
+
+// agesTwice tells whether a plan has the time for a second process to grow old
+// enough for its memory to be judged, or judges no memory.
+func agesTwice(plan soak.Plan) bool { return plan.Length() >= 10*plan.Settle.D() }
 
 // find returns the fault with a name.
 func find(name string) (Fault, bool) {

@@ -98,6 +98,9 @@ func events(phase soak.Phase) []soak.Injection {
 func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak.Injection, error) {
 	room, most := phase.For.D(), phase.Injections
 	faults, kinds := drawnIn(plan, pace)
+	if plan.Containers != nil {
+		faults = slices.DeleteFunc(faults, func(f Fault) bool { return tooLong(f, pace, room) })
+	}
 	if most == 0 {
 		most = maxInjections
 	}
@@ -114,7 +117,7 @@ func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak
 	}
 	spare := free - room/10 // some time in chaos stays undisturbed
 	for tries := 0; tries < fillTries && len(drawn) < most; tries++ {
-		in := pick(rng, faults, weights, func(Fault) bool { return true }).injection(rng, pace)
+		in := pick(rng, faults, weights, func(f Fault) bool { return plan.Virtual || f.Kind != KindDeath }).injection(rng, pace)
 		if span(in) > spare {
 			continue
 		}
@@ -124,6 +127,10 @@ func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak
 		tries = 0
 	}
 	rng.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	if plan.Settle > 0 {
+		// Memory is judged of the last process, so it had better begin early.
+		slices.SortStableFunc(drawn, func(a, b soak.Injection) int { return deaths(b) - deaths(a) })
+	}
 
 	// What is left of the time goes between them, unevenly.
 	var at time.Duration
@@ -135,6 +142,21 @@ func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak
 		at += span(drawn[i])
 	}
 	return drawn, nil
+}
+
+func deaths(in soak.Injection) int {
+	if in.Kind == KindDeath {
+		return 1
+	}
+	return 0
+}
+
+// tooLong tells whether one injection of a fault would take more of a chaos
+// phase than leaves room for the other kinds. Only a compressed phase is that
+// short: faults are not compressed.
+func tooLong(f Fault, pace timing, room time.Duration) bool {
+	const share = 4 // one kind of seven may have as much as a quarter
+	return span(f.injection(stream(0, f.Name), pace)) > room/share
 }
 
 // span is the time that an injection needs for itself.

@@ -33,12 +33,19 @@ func memoryLimit(e *Evidence, _ soak.Limit) measurement {
 	}
 }
 
-// settled is when the subject is old enough for its memory to be judged.
+// settled is when the subject is old enough for its memory to be judged: the
+// process that runs at the end, if an injection killed one before.
 func settled(e *Evidence) time.Time {
 	if e.Plan.Settle == 0 || len(e.Samples) == 0 {
 		return time.Time{}
 	}
-	return e.Samples[0].At.Add(e.Plan.Settle.D())
+	born := e.Samples[0].At
+	for _, in := range e.Plan.Injections {
+		if in.Fault == "kill" && in.Ended.After(born) {
+			born = in.Ended
+		}
+	}
+	return born.Add(e.Plan.Settle.D())
 }
 
 // grown is the growth after warm-up, or why there is none.

@@ -152,7 +152,7 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 const exchangePing = 20 * time.Second
 
 // holdBack are the faults that keep pings or pongs from arriving in time.
-var holdBack = []string{"slow-bytes", "slow-frames", "stall", "no-pong"}
+var holdBack = []string{"slow-bytes", "slow-frames", "stall", "no-pong", "freeze", "cut-off", "cpu-squeeze"}
 
 // lateAnswers is how many pings of a session may stay unanswered because an
 // injection that it lived through held them back: of pings that arrive

@@ -14,7 +14,7 @@ import (
 // the plan of an hour, never in the last 60 % of five hours, in the last third of
 // 12 nor in the last four of 24.
 var (
-	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 8, settle: 2 * time.Minute})
+	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 10, settle: 2 * time.Minute})
 	soak5h  = long("soak-5h", "Five hours in containers, what a hosted CI runner can do", 5*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 75 * time.Minute, injections: 10})
 	soak12h = long("soak-12h", "Twelve hours in containers", 12*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 7 * time.Hour, injections: 12})
 	soak24h = long("soak-24h", "A day in containers", 24*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 19 * time.Hour, injections: 24})
@@ -124,12 +124,17 @@ func WithoutPrometheus(plan *soak.Plan, why string) {
 const (
 	leastWarmUp = 25 * time.Second
 	leastEvents = 200 * time.Second // ten rotations
-	leastChaos  = 270 * time.Second // one of each kind; a ping timeout takes 200 s with the streamer's own interval
+	leastChaos  = 270 * time.Second // one of each kind, as long as none takes more than a quarter
+	leastSettle = 10 * time.Second
 	leastCalm   = 90 * time.Second
 	// leastRotation leaves a rotation time to prove itself.
 	leastRotation = 30 * time.Second
 	maxScale      = 1000
 )
+
+var leastOf = map[string]time.Duration{
+	soak.PhaseWarmUp: leastWarmUp, soak.PhaseEvents: leastEvents, soak.PhaseChaos: leastChaos, soak.PhaseSettle: leastSettle, soak.PhaseCalm: leastCalm,
+}
 
 // compress shortens the timetable of a plan scale times: its phases and the
 // interval of its rotations, and nothing else. A plan so compressed makes no
@@ -142,12 +147,18 @@ func compress(plan *soak.Plan, scale int) error {
 		return fmt.Errorf("plan %s has no timetable to be compressed: the plans of an hour and more have", plan.Name)
 	}
 	plan.Scale = scale
+	length := plan.Length() / time.Duration(scale)
 	for i := range plan.Phases {
 		p := &plan.Phases[i]
-		least := map[string]time.Duration{
-			soak.PhaseWarmUp: leastWarmUp, soak.PhaseEvents: leastEvents, soak.PhaseChaos: leastChaos, soak.PhaseCalm: leastCalm,
-		}[p.Name]
-		p.For = soak.Duration(max(p.For.D()/time.Duration(scale), least))
+		p.For = soak.Duration(max(p.For.D()/time.Duration(scale), leastOf[p.Name]))
+	}
+	// Phases that were lengthened to their least take the time of the others.
+	for _, name := range []string{soak.PhaseChaos, soak.PhaseCalm, soak.PhaseWarmUp, soak.PhaseSettle, soak.PhaseEvents} {
+		for i := range plan.Phases {
+			if p := &plan.Phases[i]; p.Name == name && plan.Length() > length {
+				p.For = soak.Duration(max(p.For.D()-(plan.Length()-length), leastOf[name]))
+			}
+		}
 	}
 	interval, err := time.ParseDuration(plan.Subject.Settings["STREAMER_ROTATION_INTERVAL"])
 	if err != nil {

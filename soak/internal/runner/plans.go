@@ -29,6 +29,8 @@ type Choices struct {
 	Length time.Duration // another one of a plan in virtual time; 0: its own
 
 	KafkaImage, RegistryImage string // of a plan with containers; empty: those of the compose file
+	Brokers                   int    // of Kafka, of a plan with containers: 1 or 3; 0: 1
+	Project                   string // of compose, of a plan with containers; empty: the usual one
 	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
 }
 
@@ -84,8 +86,15 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	if choices.Scale < 0 || choices.Scale > maxScale {
 		return soak.Plan{}, fmt.Errorf("plan %s: scale %d: 1 to %d are possible", name, choices.Scale, maxScale)
 	}
+	switch {
+	case plan.Containers == nil && choices.Brokers > 1:
+		return soak.Plan{}, fmt.Errorf("plan %s has its Kafka in memory, of one broker: the plans of an hour and more have containers", name)
+	case choices.Brokers != 0 && choices.Brokers != 1 && choices.Brokers != 3:
+		return soak.Plan{}, fmt.Errorf("plan %s: %d brokers: 1 or 3 are possible", name, choices.Brokers)
+	}
 	if plan.Containers != nil {
 		plan.Containers.KafkaImage, plan.Containers.RegistryImage = choices.KafkaImage, choices.RegistryImage
+		plan.Containers.Brokers, plan.Containers.Project = choices.Brokers, choices.Project
 		plan.Containers.PrometheusImage = choices.PrometheusImage
 		if choices.PrometheusImage == "" {
 			WithoutPrometheus(&plan, "no Prometheus was wanted")

@@ -62,7 +62,16 @@ func (b *Testbed) Replace(ctx context.Context) error {
 	now.condemned = true
 	b.lives.mu.Unlock()
 	now.process.Kill()
-	return b.StartSubject(ctx)
+	contained, ok := now.process.(*Contained)
+	if !ok {
+		return b.StartSubject(ctx)
+	}
+	again, err := contained.Again() // a supervisor makes no new container
+	if err != nil {
+		return err
+	}
+	b.lives.begin(&Contained{Container: again, logPath: contained.logPath}, NewEndpoints(b.stack.SubjectAddress()))
+	return nil
 }
 
 // HandOver starts another process of the subject beside the one that runs, as a

@@ -124,7 +124,10 @@ func (b *Testbed) openStore(ctx context.Context) (net.Listener, error) {
 			images[variable] = image
 		}
 	}
-	up, err := stack.Up(ctx, stack.Options{Port: freePort, Environment: images})
+	up, err := stack.Up(ctx, stack.Options{
+		Project: b.plan.Containers.Project, File: b.plan.Containers.Compose, Brokers: b.plan.Containers.Brokers,
+		Environment: images, Port: freePort,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -10,13 +10,10 @@ import (
 	"syscall"
 )
 
-// lockName is in the directory for temporary files.
-const lockName = "steadfeed-soak.lock"
-
-// lock makes sure that one stack runs at a time: the next would remove this
-// one. The system gives it back when the process ends, however it ends.
-func lock() (*os.File, error) {
-	path := filepath.Join(os.TempDir(), lockName)
+// lock makes sure that one stack of a project runs at a time: the next would
+// remove this one. The file is in the directory for temporary files. The system gives it back when the process ends, however it ends.
+func lock(project string) (*os.File, error) {
+	path := filepath.Join(os.TempDir(), project+".lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("lock the stack: %w", err)

@@ -21,6 +21,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -28,7 +29,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/modules/compose"
 )
 
-// Project is the name of the compose project.
+// Project is the name of the compose project of a run.
 const Project = "steadfeed-soak"
 
 // File is the compose file, in the directory from which the harness is run.
@@ -44,7 +45,9 @@ const (
 
 // Options say what to bring up.
 type Options struct {
+	Project     string            // of compose; those of different names know nothing of each other; empty: Project
 	File        string            // empty: File
+	Brokers     int               // of Kafka, 1 or 3; 0: 1
 	Environment map[string]string // variables that the compose file leaves open
 	// Port finds a free port of the loopback interface.
 	Port func() (string, error)
@@ -62,12 +65,15 @@ type Stack struct {
 // Up starts Kafka and the registry and waits until both are healthy.
 func Up(ctx context.Context, options Options) (_ *Stack, err error) {
 	s := &Stack{options: options, ports: map[string]string{}}
-	options.File = cmp.Or(options.File, File)
+	options.Project, options.File = cmp.Or(options.Project, Project), cmp.Or(options.File, File)
 	s.options = options
+	if n := options.Brokers; n < 0 || n > len(brokers) {
+		return nil, fmt.Errorf("bring the stack up: %d brokers: 1 to %d are possible", n, len(brokers))
+	}
 	if _, err := os.Stat(options.File); err != nil {
 		return nil, fmt.Errorf("bring the stack up: %w; run it where the compose file is", err)
 	}
-	if s.lock, err = lock(); err != nil {
+	if s.lock, err = lock(options.Project); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -81,7 +87,7 @@ func Up(ctx context.Context, options Options) (_ *Stack, err error) {
 	if err := s.remove(ctx); err != nil {
 		return nil, fmt.Errorf("remove what an earlier run left: %w", err)
 	}
-	for _, variable := range []string{"KAFKA_PORT", "REGISTRY_PORT", "STREAMER_PORT", "PROMETHEUS_PORT"} {
+	for _, variable := range []string{"KAFKA_PORT", "KAFKA_2_PORT", "KAFKA_3_PORT", "REGISTRY_PORT", "STREAMER_PORT", "PROMETHEUS_PORT"} {
 		address, err := options.Port()
 		if err != nil {
 			return nil, err
@@ -90,7 +96,7 @@ func Up(ctx context.Context, options Options) (_ *Stack, err error) {
 			return nil, err
 		}
 	}
-	if err := s.start(ctx, nil, "kafka", "registry"); err != nil {
+	if err := s.start(ctx, nil, append(s.BrokerServices(), "registry")...); err != nil {
 		return nil, err
 	}
 	s.gateway, err = s.findGateway(ctx)
@@ -103,12 +109,13 @@ func (s *Stack) start(ctx context.Context, environment map[string]string, servic
 	ctx, cancel := context.WithTimeout(ctx, upWithin)
 	defer cancel()
 	project, err := compose.NewDockerComposeWith(
-		compose.StackIdentifier(Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer", "prometheus"))
+		compose.StackIdentifier(s.options.Project), compose.WithStackFiles(s.options.File), compose.WithProfiles("streamer", "three", "prometheus"))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.options.File, err)
 	}
 	defer project.Close()
 	variables := maps.Clone(s.ports)
+	maps.Copy(variables, s.cluster())
 	maps.Copy(variables, s.options.Environment)
 	maps.Copy(variables, environment)
 	if err := project.WithEnv(variables).Up(ctx, compose.RunServices(services...), compose.Wait(true)); err != nil {
@@ -119,7 +126,7 @@ func (s *Stack) start(ctx context.Context, environment map[string]string, servic
 
 // findGateway is the address under which containers reach this machine.
 func (s *Stack) findGateway(ctx context.Context) (string, error) {
-	networks, err := s.engine.NetworkList(ctx, client.NetworkListOptions{Filters: ours()})
+	networks, err := s.engine.NetworkList(ctx, client.NetworkListOptions{Filters: s.ours()})
 	if err != nil {
 		return "", fmt.Errorf("look for the stack's network: %w", err)
 	}
@@ -137,8 +144,46 @@ func (s *Stack) findGateway(ctx context.Context) (string, error) {
 // server that listens there is theirs to reach and nobody else's.
 func (s *Stack) Gateway() string { return s.gateway }
 
+// brokers are the services of the compose file that are brokers, in the order
+// in which they are taken, and the variables of their ports.
+var brokers = []struct{ service, port string }{{"kafka", "KAFKA_PORT"}, {"kafka-2", "KAFKA_2_PORT"}, {"kafka-3", "KAFKA_3_PORT"}}
+
+// cluster are the variables by which several brokers know of each other: each
+// partition is on all of them, and can be written while one is away.
+func (s *Stack) cluster() map[string]string {
+	services := s.BrokerServices()
+	if len(services) == 1 {
+		return nil
+	}
+	voters, addresses := make([]string, len(services)), make([]string, len(services))
+	for i, service := range services {
+		voters[i], addresses[i] = fmt.Sprintf("%d@%s:9093", i+1, service), service+":29092"
+	}
+	return map[string]string{
+		"KAFKA_VOTERS":   strings.Join(voters, ","),
+		"SOAK_BROKERS":   strings.Join(addresses, ","),
+		"KAFKA_REPLICAS": fmt.Sprint(len(services)),
+		"KAFKA_IN_SYNC":  fmt.Sprint(len(services) - 1),
+	}
+}
+
+// BrokerServices are the names of the brokers that run.
+func (s *Stack) BrokerServices() []string {
+	services := make([]string, max(s.options.Brokers, 1))
+	for i := range services {
+		services[i] = brokers[i].service
+	}
+	return services
+}
+
 // Brokers are Kafka's addresses as this machine sees them.
-func (s *Stack) Brokers() []string { return []string{s.local("KAFKA_PORT")} }
+func (s *Stack) Brokers() []string {
+	addresses := make([]string, len(s.BrokerServices()))
+	for i := range addresses {
+		addresses[i] = s.local(brokers[i].port)
+	}
+	return addresses
+}
 
 // RegistryURL is the registry's address as this machine sees it.
 func (s *Stack) RegistryURL() string { return "http://" + s.local("REGISTRY_PORT") }
@@ -153,12 +198,12 @@ func (s *Stack) local(variable string) string {
 // StartSubject starts the subject's container with variables of the compose
 // file. That it runs does not mean that it works.
 func (s *Stack) StartSubject(ctx context.Context, environment map[string]string) (*Container, error) {
-	running := maps.Clone(environment)
-	running["STREAMER_RESTART"] = "no" // a subject that ends must be seen to
+	running := map[string]string{"STREAMER_RESTART": "no"} // a subject that ends must be seen to
+	maps.Copy(running, environment)
 	if err := s.start(ctx, running, "streamer"); err != nil {
 		return nil, err
 	}
-	return s.container(ctx, "streamer")
+	return s.Service(ctx, "streamer")
 }
 
 // StartPrometheus starts the Prometheus that watches the subject for alerts.
@@ -169,9 +214,9 @@ func (s *Stack) StartPrometheus(ctx context.Context, image string) error {
 // PrometheusAddress is where it answers.
 func (s *Stack) PrometheusAddress() string { return s.local("PROMETHEUS_PORT") }
 
-// container finds the one container of a service.
-func (s *Stack) container(ctx context.Context, service string) (*Container, error) {
-	found, err := s.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours("com.docker.compose.service=" + service)})
+// Service finds the one container of a service.
+func (s *Stack) Service(ctx context.Context, service string) (*Container, error) {
+	found, err := s.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: s.ours("com.docker.compose.service=" + service)})
 	if err != nil {
 		return nil, fmt.Errorf("look for the container of %s: %w", service, err)
 	}
@@ -193,14 +238,14 @@ func (s *Stack) Close() error {
 }
 
 // ours filters what belongs to the project.
-func ours(labels ...string) client.Filters {
-	return make(client.Filters).Add("label", append(labels, "com.docker.compose.project="+Project)...)
+func (s *Stack) ours(labels ...string) client.Filters {
+	return make(client.Filters).Add("label", append(labels, "com.docker.compose.project="+s.options.Project)...)
 }
 
 // remove removes all containers, networks and volumes of the project,
 // whoever made them.
 func (s *Stack) remove(ctx context.Context) error {
-	containers, err := s.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours()})
+	containers, err := s.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: s.ours()})
 	if err != nil {
 		return err
 	}
@@ -209,13 +254,13 @@ func (s *Stack) remove(ctx context.Context) error {
 		_, err := s.engine.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		problems = append(problems, err)
 	}
-	networks, err := s.engine.NetworkList(ctx, client.NetworkListOptions{Filters: ours()})
+	networks, err := s.engine.NetworkList(ctx, client.NetworkListOptions{Filters: s.ours()})
 	problems = append(problems, err)
 	for _, n := range networks.Items {
 		_, err := s.engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 		problems = append(problems, err)
 	}
-	volumes, err := s.engine.VolumeList(ctx, client.VolumeListOptions{Filters: ours()})
+	volumes, err := s.engine.VolumeList(ctx, client.VolumeListOptions{Filters: s.ours()})
 	problems = append(problems, err)
 	for _, v := range volumes.Items {
 		_, err := s.engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})

@@ -24,6 +24,7 @@ type Usage struct {
 	ResidentBytes int64   // anonymous memory and mapped files, as RSS counts
 	CPUSeconds    float64 // since the container began
 	Threads       int
+	HeldBack      uint64 // times, since the container began, that it wanted more of a CPU than it may use
 }
 
 // usageFeed is the newest reading. To ask the engine for one takes 0.6 s and
@@ -54,6 +55,23 @@ func (c *Container) Usage(ctx context.Context) (Usage, error) {
 		return Usage{}, errors.Join(fmt.Errorf("the newest statistics of %s are %s old", c.name, age.Round(time.Second)), f.err)
 	}
 	return f.newest, nil
+}
+
+// UsageNow asks the engine for a reading of its own, of this moment; it takes a
+// second or two.
+func (c *Container) UsageNow(ctx context.Context) (Usage, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	answer, err := c.engine.ContainerStats(ctx, c.id, client.ContainerStatsOptions{})
+	if err != nil {
+		return Usage{}, fmt.Errorf("read the statistics of %s: %w", c.name, err)
+	}
+	defer answer.Body.Close()
+	var stats container.StatsResponse
+	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
+		return Usage{}, fmt.Errorf("read the statistics of %s: %w", c.name, err)
+	}
+	return usageOf(stats)
 }
 
 // watchUsage keeps the newest reading until ctx ends.
@@ -115,5 +133,6 @@ func usageOf(stats container.StatsResponse) (Usage, error) {
 		ResidentBytes: int64(resident),
 		CPUSeconds:    float64(stats.CPUStats.CPUUsage.TotalUsage) / 1e9,
 		Threads:       int(stats.PidsStats.Current),
+		HeldBack:      stats.CPUStats.ThrottlingData.ThrottledPeriods,
 	}, nil
 }
