@@ -44,6 +44,7 @@ type feed struct {
 	figures  *figures
 	log      *slog.Logger
 	pass     func(trade)
+	hoard    *hoard           // nil: keeps nothing
 	next     map[string]int64 // the id expected next, by symbol; none until the first trade
 	blind    bool             // this session does not fetch what was missed before it
 	dialer   websocket.Dialer
@@ -90,6 +91,11 @@ func (f *feed) run(ctx context.Context) error {
 		}
 		f.log.Warn("session ended", "reason", err.Error(), "after", time.Since(began).String())
 		f.figures.reconnects.Inc()
+		if f.hoard != nil {
+			if err := f.hoard.reconnected(); err != nil {
+				return err
+			}
+		}
 		f.blind = f.kind == unrepaired
 		if errors.Is(err, errRotation) {
 			f.blind = true

@@ -28,7 +28,8 @@ const (
 	both       = "both"        // writes without a fence: both sides of a hand-over deliver
 )
 
-var flaws = []string{none, lost, altered, swapped, duplicate, lag, unrepaired, breakFirst, givesUp, forgets, both}
+var flaws = []string{none, lost, altered, swapped, duplicate, lag, unrepaired, breakFirst, givesUp, forgets, both,
+	leaks, leaksOffHeap, leaksPerReconnect, strandsAGoroutine}
 
 // lagPerSecond is slow enough that no single minute looks wrong and fast
 // enough that four minutes show it.

@@ -13,7 +13,6 @@ const (
 	atMost  bound = iota // Max
 	atLeast              // Min
 	fixed                // neither: the figures are in the plan's injections or below
-	later                // cannot be judged yet: only "not claimed" is possible
 )
 
 // criterion is one thing that a run can be judged by.
@@ -39,7 +38,10 @@ type criterion struct {
 // measurement is what a criterion found.
 type measurement struct {
 	value    *float64
+	low      *float64 // of the interval about value, where there is one
+	high     *float64
 	missed   bool // a fixed bound was missed; for the others the value decides
+	decided  bool // missed tells all, whatever the value: an interval was compared
 	unfit    bool // nothing can be said, whatever the value
 	why      string
 	evidence string // file of the run directory
@@ -52,7 +54,7 @@ var criteria = []criterion{
 	{id: "delivery.ordered", unit: "trades", measure: ordered},
 	{id: "delivery.faithful", unit: "trades", measure: faithful},
 	{id: "memory.growth", unit: "MB", measure: memoryGrowth},
-	{id: "memory.trend", unit: "MB", bound: later},
+	{id: "memory.trend", unit: "MB", measure: memoryTrend},
 	{id: "memory.growth_per_event", unit: "KiB", measure: memoryPerEvent},
 	{id: "memory.rss_limit", unit: "MB", measure: memoryLimit},
 	{id: "memory.score", measure: memoryScore},

@@ -48,12 +48,9 @@ func apply(e *Evidence, c criterion, limit soak.Limit) soak.Check {
 	if limit.Role == soak.NotClaimed {
 		return check
 	}
-	if c.bound == later {
-		check.Outcome, check.Why = soak.Inconclusive, "this version of the judge cannot measure it"
-		return check
-	}
 	m := c.measure(e, limit)
 	check.Observed, check.Evidence = m.value, m.evidence
+	check.Low, check.High = m.low, m.high
 	if m.why != "" {
 		check.Why = m.why
 	}
@@ -66,7 +63,7 @@ func apply(e *Evidence, c criterion, limit soak.Limit) soak.Check {
 
 func result(e *Evidence, c criterion, limit soak.Limit, m measurement) soak.Outcome {
 	missed := m.missed
-	if c.bound != fixed && m.value != nil {
+	if c.bound != fixed && m.value != nil && !m.decided {
 		missed = missed ||
 			limit.Max != nil && *m.value > *limit.Max ||
 			limit.Min != nil && *m.value < *limit.Min

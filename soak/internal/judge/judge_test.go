@@ -273,7 +273,7 @@ func TestValidateRefusesLimitsThatCannotBeJudged(t *testing.T) {
 	f(`is in "ms", but the check is in "s"`, func(_ *soak.Plan, l limits) { l["freshness"].Unit = "ms" })
 	f(`unknown role "maybe"`, func(_ *soak.Plan, l limits) { l["freshness"].Role = "maybe" })
 	f("rotations is not claimed and does not say why", func(_ *soak.Plan, l limits) { l["rotations"].Why = "" })
-	f("memory.trend cannot be judged by this version", func(_ *soak.Plan, l limits) { l["memory.trend"].Role = soak.Gate })
+	f("memory.trend is a gate without a maximum", func(_ *soak.Plan, l limits) { l["memory.trend"].Role = soak.Gate })
 	f("no limit is a gate", func(_ *soak.Plan, l limits) {
 		for _, limit := range l {
 			limit.Role, limit.Why = soak.NotClaimed, "a test"

@@ -69,9 +69,6 @@ func validate(limit soak.Limit) error {
 		return fmt.Errorf("limit %s has the unknown role %q: %s", limit.ID, limit.Role,
 			[]soak.Role{soak.Gate, soak.Report, soak.NotClaimed})
 	}
-	if c.bound == later {
-		return fmt.Errorf("limit %s cannot be judged by this version: its role can only be %q", limit.ID, soak.NotClaimed)
-	}
 	for _, figure := range []*float64{limit.Max, limit.Min} {
 		if figure != nil && (math.IsNaN(*figure) || math.IsInf(*figure, 0) || *figure < 0) {
 			return fmt.Errorf("limit %s: %g is no figure to judge by", limit.ID, *figure)

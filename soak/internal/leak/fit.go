@@ -1,0 +1,181 @@
+package leak
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+const (
+	shiftsMax   = 3     // level shifts that a series may have
+	shiftBytes  = 1e6   // the smallest that counts
+	shiftGain   = 6     // n ln(SSE0/SSE1) must exceed so many ln n
+	oneSide     = 0.995 // of Student's t
+	lagMax      = 0.97  // cap of the correlation of neighbours
+	freedomMin  = 2.0
+	shiftMargin = 2 // blocks at either end in which no shift is looked for
+)
+
+// Shift is a level that changed at once.
+type Shift struct {
+	At    time.Time
+	Bytes float64
+}
+
+// Fit is a straight line through blocks, level shifts taken out.
+type Fit struct {
+	PerHour    float64 // Theil-Sen slope, bytes
+	Error      float64 // of it, one standard error
+	Half       float64 // of the interval about it, at 99.5 % on either side, never less than drift
+	Freedom    float64 // effective degrees of freedom
+	Shifts     []Shift
+	Staircase  bool // three upward shifts: growth, and left in
+	SecondHalf bool // the halves differ, so the second speaks
+}
+
+func (f Fit) jumps() float64 {
+	var sum float64
+	for _, s := range f.Shifts {
+		sum += s.Bytes
+	}
+	return sum
+}
+
+func fit(blocks []block, figure func(block) float64, varied bool, wander float64) Fit {
+	n := len(blocks)
+	hours, y := make([]float64, n), pick(blocks, figure)
+	for i, b := range blocks {
+		hours[i] = b.at.Sub(blocks[0].at).Hours()
+	}
+	one := make([]float64, n)
+	floats.AddConst(1, one)
+	known := [][]float64{one, hours}
+	if varied {
+		rate := pick(blocks, func(b block) float64 { return b.rate })
+		k := coefficient(rate, y, known)
+		mean := stat.Mean(rate, nil)
+		for i := range y {
+			y[i] -= k * (rate[i] - mean)
+		}
+	}
+	var f Fit
+	steps := shifts(known, y)
+	up := 0
+	sizes := make([]float64, len(steps))
+	for i, s := range steps {
+		others := slices.Concat(known, slices.Delete(slices.Clone(steps), i, i+1))
+		if sizes[i] = coefficient(s, y, others); sizes[i] > 0 {
+			up++
+		}
+	}
+	if f.Staircase = up == shiftsMax; f.Staircase {
+		steps = nil
+	}
+	for i, s := range steps {
+		floats.AddScaled(y, -sizes[i], s)
+		f.Shifts = append(f.Shifts, Shift{At: blocks[slices.Index(s, 1)].at, Bytes: sizes[i]})
+	}
+	f.PerHour = theilSen(hours, y)
+	rest := make([]float64, n)
+	for i := range rest {
+		rest[i] = y[i] - f.PerHour*hours[i]
+	}
+	floats.AddConst(-stat.Mean(rest, nil), rest)
+	r := neighbours(rest)
+	alike := (1 + r) / (1 - r)
+	f.Freedom = max(float64(n)/alike-2-float64(len(steps)), freedomMin)
+	sigma := math.Sqrt(floats.Dot(rest, rest) / float64(n-2))
+	left := orthogonal(hours, slices.Concat([][]float64{one}, steps)) // what jumps leave of time
+	f.Error = sigma * math.Sqrt(alike) / floats.Norm(left, 2)
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: f.Freedom}.Quantile(oneSide)
+	f.Half = max(t*f.Error, wander/hours[n-1])
+	return f
+}
+
+// shifts finds level shifts, the one that explains most first.
+func shifts(known [][]float64, y []float64) [][]float64 {
+	n := len(y)
+	var found [][]float64
+	for len(found) < shiftsMax {
+		basis := slices.Concat(known, found)
+		rest := orthogonal(y, basis)
+		before := floats.Dot(rest, rest)
+		var best []float64
+		var gain float64
+		for k := shiftMargin; k <= n-shiftMargin; k++ {
+			step := make([]float64, n)
+			for i := k; i < n; i++ {
+				step[i] = 1
+			}
+			own := orthogonal(step, basis)
+			size := floats.Dot(own, own)
+			if size < 1e-9 {
+				continue
+			}
+			c := floats.Dot(own, rest) / size
+			if g := c * c * size; g > gain && math.Abs(c) >= shiftBytes {
+				best, gain = step, g
+			}
+		}
+		if best == nil || float64(n)*math.Log(before/max(before-gain, 1)) <= shiftGain*math.Log(float64(n)) {
+			return found
+		}
+		found = append(found, best)
+	}
+	return found
+}
+
+// orthogonal is what a basis does not explain of v.
+func orthogonal(v []float64, basis [][]float64) []float64 {
+	var straight [][]float64
+	remove := func(v []float64) []float64 {
+		out := slices.Clone(v)
+		for _, q := range straight {
+			floats.AddScaled(out, -floats.Dot(out, q)/floats.Dot(q, q), q)
+		}
+		return out
+	}
+	for _, b := range basis {
+		if q := remove(b); floats.Dot(q, q) > 1e-9 {
+			straight = append(straight, q)
+		}
+	}
+	return remove(v)
+}
+
+// coefficient is that of x in the least squares of y on x and others.
+func coefficient(x, y []float64, others [][]float64) float64 {
+	own := orthogonal(x, others)
+	size := floats.Dot(own, own)
+	if size < 1e-9 {
+		return 0
+	}
+	return floats.Dot(own, y) / size
+}
+
+// theilSen is the median of the slopes between all pairs.
+func theilSen(x, y []float64) float64 {
+	slopes := make([]float64, 0, len(x)*(len(x)-1)/2)
+	for i := range x {
+		for j := range i {
+			slopes = append(slopes, (y[i]-y[j])/(x[i]-x[j]))
+		}
+	}
+	return median(slopes)
+}
+
+// neighbours is the correlation of each residual with the next, corrected for
+// the bias that it has in short series, 0 to lagMax.
+func neighbours(rest []float64) float64 {
+	n := float64(len(rest))
+	all := floats.Dot(rest, rest)
+	if all == 0 {
+		return 0
+	}
+	r := floats.Dot(rest[1:], rest[:len(rest)-1]) / all
+	return min(max(r+(1+4*r)/n, 0), lagMax)
+}
