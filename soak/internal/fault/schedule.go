@@ -129,7 +129,7 @@ func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak
 	rng.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
 	if plan.Settle > 0 {
 		// Memory is judged of the last process, so it had better begin early.
-		slices.SortStableFunc(drawn, func(a, b soak.Injection) int { return deaths(b) - deaths(a) })
+		slices.SortStableFunc(drawn, func(a, b soak.Injection) int { return deathsOf(b) - deathsOf(a) })
 	}
 
 	// What is left of the time goes between them, unevenly.
@@ -144,7 +144,7 @@ func fill(rng *rand.Rand, plan soak.Plan, pace timing, phase soak.Phase) ([]soak
 	return drawn, nil
 }
 
-func deaths(in soak.Injection) int {
+func deathsOf(in soak.Injection) int {
 	if in.Kind == KindDeath {
 		return 1
 	}
