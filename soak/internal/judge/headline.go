@@ -109,9 +109,22 @@ func claims(e *Evidence, checks []soak.Check) []string {
 	return out
 }
 
+// beyondVirtual is what no run in virtual time shows.
+var beyondVirtual = []string{
+	"a broker's crash in the midst of its markers: the Kafka in memory writes them at once; `soak rounds -kinds broker` on a real one has it",
+	"the time that work takes: in virtual time only waiting does; the plans in real time judge lags and CPU",
+	"two streamers that hand over: `soak rounds` and the blue-green plan have them",
+}
+
 // notClaimed are sentences about what the plan leaves to other runs.
-func notClaimed(checks []soak.Check) []string {
+func notClaimed(e *Evidence, checks []soak.Check) []string {
 	out := []string{}
+	if e.Plan.Virtual {
+		out = append(out, beyondVirtual...)
+	}
+	for _, what := range e.Plan.Omitted {
+		out = append(out, "left out by the compression of the timetable: "+what)
+	}
 	for _, c := range checks {
 		if c.Role == soak.NotClaimed {
 			out = append(out, fmt.Sprintf("%s: %s", c.ID, c.Why))

@@ -14,7 +14,7 @@ func Judge(e Evidence) soak.Verdict {
 	}
 	v.Outcome = outcome(&e, v.Checks)
 	v.Claims = claims(&e, v.Checks)
-	v.NotClaimed = notClaimed(v.Checks)
+	v.NotClaimed = notClaimed(&e, v.Checks)
 	v.Power = power(&e)
 	v.Why = headline(&e, &v)
 	return v
