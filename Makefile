@@ -29,7 +29,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts faults audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep rounds rounds-kafka rounds-kafka3 deployments images clients report clean
+.PHONY: help build test race fuzz bench lint alerts faults audit-large canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep leak-power rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,9 @@ soak-30d: ## thirty days in virtual time, about 4 minutes; DAYS=n another length
 fuzz-sim: ## days full of trouble in virtual time, a seed after another until one fails; WITHIN=1h or SEEDS=n ends it
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
+
+leak-power: ## what the rule about memory finds and what it misses, SERIES (200) generated series a row
+	go test ./soak/internal/leak -run TestPower -v -series $(or $(SERIES),200)
 
 sweep: ## two minutes in virtual time for each write of the streamer and each way to die there; SHARE=0.1 a tenth of it, SEED=n
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
