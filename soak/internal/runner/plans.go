@@ -103,10 +103,12 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	if err := errors.Join(compress(&plan, choices.Scale), stretch(&plan, choices.Length)); err != nil {
 		return soak.Plan{}, err
 	}
+	place := templates[i].place
+	if place == nil {
+		place = func(plan soak.Plan) ([]soak.Injection, error) { return fault.Schedule(plan.Seed, plan) }
+	}
 	var err error
-	if templates[i].place != nil {
-		plan.Injections, err = templates[i].place(plan)
-	} else if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
+	if plan.Injections, err = place(plan); err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}
 	omissions(&plan)

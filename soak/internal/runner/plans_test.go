@@ -32,6 +32,23 @@ func TestNewPlan(t *testing.T) {
 	}
 }
 
+func TestBrokersOfAPlan(t *testing.T) {
+	f := func(name string, brokers int, want string) {
+		t.Helper()
+		plan, err := NewPlan(name, Choices{Subject: []string{"x"}, Name: "x", Rate: -1, Brokers: brokers})
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s with %d brokers: %v, want %q", name, brokers, err, want)
+		case want == "" && (err != nil || plan.Containers.Brokers != brokers):
+			t.Errorf("%s with %d brokers has %+v (%v)", name, brokers, plan.Containers, err)
+		}
+	}
+	f("soak-24h", 3, "")
+	f("soak-24h", 0, "")
+	f("soak-24h", 2, "1 or 3 are possible")
+	f("smoke", 3, "in memory")
+}
+
 func TestEveryPlanIsSound(t *testing.T) {
 	for _, plan := range Plans() {
 		for seed := range uint64(20) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -264,5 +265,26 @@ func TestTrouble(t *testing.T) {
 	}
 	if code, err := c.Code(); code != 0 || err != nil {
 		t.Errorf("stopped, it ended with %d (%v)", code, err)
+	}
+}
+
+// Three brokers are told of one another; one has nobody to be told of.
+func TestCluster(t *testing.T) {
+	one := &Stack{options: Options{}, ports: map[string]string{"KAFKA_PORT": "1"}}
+	if variables := one.cluster(); len(variables) != 0 || fmt.Sprint(one.Brokers()) != "[127.0.0.1:1]" {
+		t.Errorf("one broker at %v: %v", one.Brokers(), variables)
+	}
+	three := &Stack{options: Options{Brokers: 3}, ports: map[string]string{"KAFKA_PORT": "1", "KAFKA_2_PORT": "2", "KAFKA_3_PORT": "3"}}
+	want := map[string]string{
+		"KAFKA_VOTERS":   "1@kafka:9093,2@kafka-2:9093,3@kafka-3:9093",
+		"SOAK_BROKERS":   "kafka:29092,kafka-2:29092,kafka-3:29092",
+		"KAFKA_REPLICAS": "3",
+		"KAFKA_IN_SYNC":  "2",
+	}
+	if variables := three.cluster(); !maps.Equal(variables, want) || fmt.Sprint(three.Brokers()) != "[127.0.0.1:1 127.0.0.1:2 127.0.0.1:3]" {
+		t.Errorf("three brokers at %v: %v", three.Brokers(), variables)
+	}
+	if _, err := Up(t.Context(), Options{Brokers: 4}); err == nil {
+		t.Error("there are no four brokers in the compose file")
 	}
 }
