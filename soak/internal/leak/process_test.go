@@ -19,7 +19,6 @@ type process struct {
 	plateaus  int           // injections: 2 to 8 MB of live heap for 3 to 10 min
 	from, to  float64       // minutes in which they lie
 	noise     float64       // factor; 0 means 1
-	published float64       // trades a second
 }
 
 // The generator's noise: the second of two settings that were tried against the
