@@ -97,7 +97,10 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	var err error
 	if templates[i].place != nil {
 		plan.Injections, err = templates[i].place(plan)
-	} else if plan.Injections, err = fault.Schedule(plan.Seed, plan); err != nil {
+	} else {
+		plan.Injections, err = fault.Schedule(plan.Seed, plan)
+	}
+	if err != nil {
 		return soak.Plan{}, fmt.Errorf("plan %s: %w", name, err)
 	}
 	omissions(&plan)
