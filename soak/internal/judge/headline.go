@@ -113,7 +113,7 @@ func claims(e *Evidence, checks []soak.Check) []string {
 var beyondVirtual = []string{
 	"a broker's crash in the midst of its markers: the Kafka in memory writes them at once; `soak rounds -kinds broker` on a real one has it",
 	"the time that work takes: in virtual time only waiting does; the plans in real time judge lags and CPU",
-	"two streamers that hand over: `soak rounds` and the blue-green plan have them",
+	"a streamer that is stopped where it stands and goes on when another has taken its place: `soak rounds` has it, with real processes",
 }
 
 // notClaimed are sentences about what the plan leaves to other runs.
