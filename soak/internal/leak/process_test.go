@@ -11,14 +11,14 @@ import (
 // process is what memory is generated from. Rates are megabytes of resident
 // memory an hour; resident memory is twice the live heap and what wanders.
 type process struct {
-	kind      string // linear, offheap, late, step, cache
-	rate      float64
-	length    time.Duration
-	every     time.Duration
-	age       time.Duration // of the process when the run begins
-	plateaus  int           // injections: 2 to 8 MB of live heap for 3 to 10 min
-	from, to  float64       // minutes in which they lie
-	noise     float64       // factor; 0 means 1
+	kind     string // linear, offheap, late, step, cache
+	rate     float64
+	length   time.Duration
+	every    time.Duration
+	age      time.Duration // of the process when the run begins
+	plateaus int           // injections: 2 to 8 MB of live heap for 3 to 10 min
+	from, to float64       // minutes in which they lie
+	noise    float64       // factor; 0 means 1
 }
 
 // The generator's noise: the second of two settings that were tried against the
