@@ -3,6 +3,7 @@ package streamer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,9 @@ const (
 	lagPause = 250 * time.Millisecond
 	// lagPauseMax bounds it: looking costs request weight.
 	lagPauseMax = 5 * time.Second
+	// askBefore is from how many ids before a gap it is asked for, once an answer
+	// has begun later than it should.
+	askBefore = 10
 	// goneTries is how often an answer that begins above the id asked for must
 	// come before it is believed.
 	goneTries = 3
@@ -138,7 +142,14 @@ func (r *repairs) fetch(ctx context.Context, a ask) (got answer, ok bool) {
 	pause := lagPause
 	limit := int(min(a.gap.Len(), binance.HistoryLimit))
 	for {
-		trades, err := r.history.Trades(ctx, a.slot, a.gap.First, limit)
+		// Once an answer has begun later than asked for, it is asked for from
+		// before the gap: a history that is some ids off has them all the same.
+		from := a.gap.First
+		if above > 0 {
+			from = max(from-askBefore, 0)
+		}
+		trades, err := r.history.Trades(ctx, a.slot, from, limit+int(a.gap.First-from))
+		trades = slices.DeleteFunc(trades, func(t binance.Trade) bool { return t.ID < a.gap.First })
 		if ctx.Err() != nil {
 			return answer{}, false
 		}

@@ -159,3 +159,26 @@ func TestSilentStreamEndsWithRotation(t *testing.T) {
 		r.finish(time.Minute)
 	})
 }
+
+// REST answers from some ids later than it is asked for, while trades are
+// missing on the stream: it has them all the same, and nothing is lost.
+func TestAHistoryThatIsSomeIDsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := world(t, options{})
+		r.start()
+		time.Sleep(20 * time.Second)
+		shift, err := r.exchange.Begin(fakebinance.Fault{Kind: fakebinance.KindRESTShift, For: 40 * time.Second})
+		r.must(err)
+		gaps, err := r.exchange.Begin(fakebinance.Fault{Kind: fakebinance.KindGap, For: 30 * time.Second})
+		r.must(err)
+		<-gaps.Done()
+		<-shift.Done()
+		if e := shift.Evidence(); !e.Proven {
+			t.Errorf("the fault is not proven: %s", e.Text)
+		}
+		if lost := r.metric("binance_trades_lost_total"); lost != 0 {
+			t.Errorf("%v trades declared lost; the log:\n%s", lost, r.log)
+		}
+		r.finish(time.Minute)
+	})
+}
