@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,7 +12,6 @@ import (
 	"steadfeed/fakebinance/memnet"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/runner"
-	"steadfeed/soak/internal/testbed"
 )
 
 // sixHours is a plan with one fault of each kind at least; under the race
@@ -67,12 +64,11 @@ func TestSixHours(t *testing.T) {
 // A streamer that cannot ask for what it missed is convicted of just that: what
 // passes above has been judged.
 func TestWhoRepairsNothingIsConvicted(t *testing.T) {
-	plan := sixHours(t, 11)
-	plan.Injections = slices.DeleteFunc(plan.Injections, func(in soak.Injection) bool { return in.Kind != "drop" })
-	result := run6(t, plan, func(ctx context.Context, stop <-chan struct{}, place testbed.Place) error {
-		place.Settings["STREAMER_REST_URL"] = "https://127.0.0.1:1" // where nobody is
-		return subject(ctx, stop, place)
-	})
+	flawed, err := spoilt("no-backfill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := run6(t, sixHours(t, 11), flawed)
 	if d := result.Verdict.Delivery; result.Verdict.Outcome != soak.Fail || d.Lost == 0 || d.Duplicate > 0 || d.Altered > 0 || !strings.Contains(result.Verdict.Why, "delivery.complete") {
 		t.Errorf("%s: %+v; trouble %q", result.Verdict.Why, d, result.Course.Trouble)
 	}
