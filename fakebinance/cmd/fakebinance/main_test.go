@@ -174,3 +174,26 @@ func TestMistakes(t *testing.T) {
 	taken.Close()
 	f(1, fmt.Sprintf("dial ws://%s/stream?streams=btcusdt@trade:", taken.Addr()), "record", "-from", "ws://"+taken.Addr().String(), "-symbols", "BTCUSDT", "-out", bad+"y")
 }
+
+// A scenario is checked before anything is served, and then played.
+func TestScenarioFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weather.json")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-scenario", path}
+	write(`[{"kind": "flood"}]`)
+	var printed output
+	if status := run(t.Context(), append([]string{"fakebinance"}, args...), &printed, &printed); status != exitUsage || !strings.Contains(printed.String(), "flood") {
+		t.Errorf("exit %d, said %s", status, &printed)
+	}
+	write("// at once\n[{\"kind\": \"reset\"}]")
+	stderr, stop := start(t, args...)
+	stderr.find(t, `(a fault of the scenario begins)`)
+	if status := stop(); status != 0 {
+		t.Errorf("exit %d", status)
+	}
+}

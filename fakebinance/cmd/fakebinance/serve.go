@@ -37,6 +37,7 @@ func serveCommand(stderr io.Writer) *cli.Command {
 			&cli.StringFlag{Name: "capture", Usage: "replay this capture in place of the market"},
 			&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay; 1 is as recorded"},
 			&cli.BoolFlag{Name: "flat-out", Usage: "publish as fast as clients take it (for benchmarks)"},
+			&cli.StringFlag{Name: "scenario", Usage: "begin the faults of this file at their times: a JSON list with comments, each {\"at\", \"kind\", \"target\", \"for\", \"settings\"}"},
 			&cli.BoolFlag{Name: "verbose", Usage: "log sessions too"},
 		}, switchFlags()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return serve(ctx, c, stderr) },
@@ -133,11 +134,42 @@ func serve(ctx context.Context, c *cli.Command, stderr io.Writer) error {
 		}
 		defer end()
 	}
+	weather, err := readScenario(server, c.String("scenario"))
+	if err != nil {
+		return err
+	}
 	server.Start()
 	logger.Info("serving", "websocket", server.WebSocketURL(), "rest", server.RESTURL(), "source", trades.Describe())
+	server.Play(ctx, weather, func(act fakebinance.Act, err error) {
+		if err != nil {
+			logger.Warn("a fault of the scenario cannot begin", "at", act.At, "kind", act.Kind, "err", err)
+			return
+		}
+		logger.Info("a fault of the scenario begins", "at", act.At, "kind", act.Kind)
+	})
 	<-ctx.Done()
 	logger.Info("stopping", "published", server.Ledger().Total())
 	return nil
+}
+
+// readScenario reads and checks a scenario, before anything is served; there is
+// none without a path.
+func readScenario(server *fakebinance.Server, path string) (scenario fakebinance.Scenario, err error) {
+	if path == "" {
+		return scenario, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return scenario, usageError{err}
+	}
+	defer f.Close()
+	if scenario, err = fakebinance.ReadScenario(f); err == nil {
+		err = server.CheckScenario(scenario)
+	}
+	if err != nil {
+		return scenario, usageError{fmt.Errorf("-scenario %s: %w", path, err)}
+	}
+	return scenario, nil
 }
 
 // serveControl serves the control API; end stops it and waits until it has.
