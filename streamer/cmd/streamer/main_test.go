@@ -196,7 +196,7 @@ func TestSignals(t *testing.T) {
 	}
 
 	c, lines = start(t, args...)
-	until(t, lines, "session opened")
+	until(t, lines, "owns the partition") // or there would be nothing to drain
 	cluster.Close()
 	until(t, lines, "kafka client") // it has noticed: records are waiting
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
