@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -151,10 +150,7 @@ func draftInspection(command *cli.Command) (i audit.Inspection, err error) {
 		return i, usage("-rest-url %q: an address such as https://api.binance.com, or none", topic.REST)
 	}
 	i.Weight, i.Asking = budget/100*audit.ExchangeWeight, command.Duration("rest-within")
-	seed := command.Uint64("seed")
-	if !command.IsSet("seed") {
-		seed = rand.Uint64N(drawnSeeds)
-	}
+	seed := seedOf(command)
 	i.Plan, i.Out = audit.NewPlan(topic, seed), command.String("out")
 	return i, nil
 }

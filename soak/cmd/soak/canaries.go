@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,10 +80,7 @@ func runCanaries(ctx context.Context, command *cli.Command) error {
 	if _, err := testbed.FindProgram([]string{program}); err != nil {
 		return broken(err)
 	}
-	seed := command.Uint64("seed")
-	if !command.IsSet("seed") {
-		seed = rand.Uint64N(drawnSeeds)
-	}
+	seed := seedOf(command)
 	ctx, _, stop := interrupts(ctx)
 	defer stop()
 	stdout := command.Root().Writer

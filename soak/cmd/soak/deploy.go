@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 
@@ -74,7 +73,7 @@ func runDeploy(ctx context.Context, command *cli.Command) error {
 func chooseDeploy(command *cli.Command) (rounds.Options, error) {
 	options := rounds.Options{
 		Rounds: command.Int("rounds"), Rate: command.Float("rate"), Symbols: command.Int("symbols"),
-		Seed: command.Uint64("seed"), Out: command.String("out"),
+		Seed: seedOf(command), Out: command.String("out"),
 	}
 	subject := strings.Fields(command.String("subject"))
 	switch {
@@ -92,16 +91,12 @@ func chooseDeploy(command *cli.Command) (rounds.Options, error) {
 	if _, err := os.Stat(command.String("script")); err != nil {
 		return options, usage("-script: %w; run it in the checkout", err)
 	}
-	if !command.IsSet("seed") {
-		options.Seed = rand.Uint64N(drawnSeeds)
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return options, broken(fmt.Errorf("find this program, which audits for the script: %w", err))
 	}
-	// What it starts it finds again by its name, and needs nobody to reap it.
-	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
-		return options, broken(err)
+	if err := withoutReaper(); err != nil {
+		return options, err
 	}
 	options.Subject = soak.Subject{Name: subjectName(subject[0]), Command: subject}
 	options.Deploying = &rounds.Deploying{Script: command.String("script"), Audit: self + " audit -rest-url none -sample 0"}

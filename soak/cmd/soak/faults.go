@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"text/tabwriter"
@@ -35,10 +34,7 @@ func faultsCommand() *cli.Command {
 			if command.Args().Present() {
 				return usage("unexpected argument %q", command.Args().First())
 			}
-			seed := command.Uint64("seed")
-			if !command.IsSet("seed") {
-				seed = rand.Uint64N(drawnSeeds)
-			}
+			seed := seedOf(command)
 			return tabulateFaults(ctx, []string{"-faults", "-only", command.String("only"), "-seed", fmt.Sprint(seed), "-out", command.String("out")},
 				seed, command.Root().Writer)
 		},

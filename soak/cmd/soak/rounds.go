@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func runRounds(ctx context.Context, command *cli.Command) error {
 func chooseRounds(command *cli.Command) (rounds.Options, error) {
 	options := rounds.Options{
 		Rounds: command.Int("rounds"), Quiet: command.Duration("quiet"), Rate: command.Float("rate"), Symbols: command.Int("symbols"),
-		Seed: command.Uint64("seed"), Out: command.String("out"),
+		Seed: seedOf(command), Out: command.String("out"),
 	}
 	names, _ := rounds.Kinds()
 	options.Kinds = strings.Split(command.String("kinds"), ",")
@@ -125,9 +124,6 @@ func chooseRounds(command *cli.Command) (rounds.Options, error) {
 		if !strings.Contains(kafka, ":") {
 			return options, usage("-kafka %q: neither %s, %s, %s nor addresses", kafka, kafkaMemory, kafkaContainer, kafkaContainer3)
 		}
-	}
-	if !command.IsSet("seed") {
-		options.Seed = rand.Uint64N(drawnSeeds)
 	}
 	subject := strings.Fields(command.String("subject"))
 	if len(subject) == 0 {

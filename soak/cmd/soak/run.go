@@ -23,6 +23,14 @@ import (
 // drawnSeeds bounds a seed that nobody chose: short enough to be typed again.
 const drawnSeeds = 1_000_000
 
+// seedOf is the seed that was asked for, or one by lot.
+func seedOf(command *cli.Command) uint64 {
+	if command.IsSet("seed") {
+		return command.Uint64("seed")
+	}
+	return rand.Uint64N(drawnSeeds)
+}
+
 // planFlags are what run, plans -json and validate let one choose.
 func planFlags() []cli.Flag {
 	return []cli.Flag{
@@ -94,11 +102,18 @@ func choosePlan(ctx context.Context, name string, command *cli.Command) (soak.Pl
 // noPrometheus is the word for -prometheus-image that wants none.
 const noPrometheus = "none"
 
-func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
-	seed := command.Uint64("seed")
-	if !command.IsSet("seed") {
-		seed = rand.Uint64N(drawnSeeds)
+// withoutReaper keeps the container library from starting a container of its
+// own that removes ours: what this program starts it finds again by label and
+// name, and needs nobody for that.
+func withoutReaper() error {
+	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
+		return broken(err)
 	}
+	return nil
+}
+
+func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
+	seed := seedOf(command)
 	if command.IsSet("rate") && command.Float("rate") < 0 {
 		return soak.Plan{}, usage("-rate %g: it must not be negative", command.Float("rate"))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"time"
@@ -60,10 +59,7 @@ func runSimCanaries(ctx context.Context, command *cli.Command) error {
 	case command.Int("at-once") < 1:
 		return usage("-at-once %d: at least 1", command.Int("at-once"))
 	}
-	seed := command.Uint64("seed")
-	if !command.IsSet("seed") {
-		seed = rand.Uint64N(drawnSeeds)
-	}
+	seed := seedOf(command)
 	ctx, _, stop := interrupts(ctx)
 	defer stop()
 	stdout := command.Root().Writer

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"sync"
@@ -37,10 +36,7 @@ func sweepCommand() *cli.Command {
 			case share <= 0 || share > 1:
 				return usage("-share %g: above 0, at most 1", share)
 			}
-			seed := command.Uint64("seed")
-			if !command.IsSet("seed") {
-				seed = rand.Uint64N(drawnSeeds)
-			}
+			seed := seedOf(command)
 			return sweep(ctx, parts, share, seed, command.String("out"))
 		},
 	}
