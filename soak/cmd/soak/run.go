@@ -167,13 +167,10 @@ const streamerImage = "steadfeed/streamer:dev"
 // defaultSubject is the streamer that was built beside this program, or else
 // where the Makefile puts it.
 func defaultSubject() string {
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), "streamer")
-		if _, err := os.Stat(beside); err == nil {
-			return beside
-		}
+	if path, err := beside("streamer"); err == nil {
+		return path
 	}
-	return filepath.Join("bin", "streamer")
+	return filepath.Join("bin", "streamer") // what is looked for will be said to be missing
 }
 
 // runPlan runs and judges a plan, writes the report, and says how it ended.

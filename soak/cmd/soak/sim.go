@@ -122,7 +122,7 @@ func beside(name string) (string, error) {
 	}
 	for _, place := range places {
 		if _, err := os.Stat(place); err == nil {
-			return filepath.Abs(place)
+			return place, nil
 		}
 	}
 	return "", fmt.Errorf("there is no %s beside this program: make build", name)

@@ -78,11 +78,7 @@ func longLimits(length time.Duration) []soak.Limit {
 	case length <= 12*time.Hour:
 		growth = 30
 	}
-	limits := []soak.Limit{
-		atMost("delivery.complete", 0, "trades"),
-		atMost("delivery.unique", 0, "trades"),
-		atMost("delivery.ordered", 0, "trades"),
-		atMost("delivery.faithful", 0, "trades"),
+	return append(deliveryLimits(),
 		atMost("memory.rss_limit", rss, "MB"),
 		atMost("memory.growth", growth, "MB"),
 		atMost("memory.score", 0.5, ""),
@@ -104,8 +100,7 @@ func longLimits(length time.Duration) []soak.Limit {
 		gate("validity.injections"),
 		gate("validity.subject"),
 		gate("validity.host"),
-	}
-	return limits
+	)
 }
 
 // trend is the limit of the projection: below twelve hours its interval is

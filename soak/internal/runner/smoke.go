@@ -39,11 +39,7 @@ var smoke = template{
 
 func smokeLimits() []soak.Limit {
 	const long = "the plans of 12 and 24 hours judge it"
-	return []soak.Limit{
-		atMost("delivery.complete", 0, "trades"),
-		atMost("delivery.unique", 0, "trades"),
-		atMost("delivery.ordered", 0, "trades"),
-		atMost("delivery.faithful", 0, "trades"),
+	return append(deliveryLimits(),
 		atMost("memory.rss_limit", 400, "MB"),
 		reported("memory.growth", "MB", "four minutes from a cold start cannot tell growth from warming up"),
 		reported("memory.score", "", "the score needs hours to mean anything; it is printed for dashboards"),
@@ -65,6 +61,17 @@ func smokeLimits() []soak.Limit {
 		gate("validity.injections"),
 		gate("validity.subject"),
 		gate("validity.host"),
+	)
+}
+
+// deliveryLimits are the same in every plan: nothing may be missing, repeated,
+// out of order or changed.
+func deliveryLimits() []soak.Limit {
+	return []soak.Limit{
+		atMost("delivery.complete", 0, "trades"),
+		atMost("delivery.unique", 0, "trades"),
+		atMost("delivery.ordered", 0, "trades"),
+		atMost("delivery.faithful", 0, "trades"),
 	}
 }
 

@@ -56,13 +56,9 @@ var sweep = template{
 // sweepLimits: what is judged is the topic, and that somebody went on.
 func sweepLimits() []soak.Limit {
 	const trapped = "a trap causes what no injection declares"
-	limits := []soak.Limit{
-		atMost("delivery.complete", 0, "trades"),
-		atMost("delivery.unique", 0, "trades"),
-		atMost("delivery.ordered", 0, "trades"),
-		atMost("delivery.faithful", 0, "trades"),
+	limits := append(deliveryLimits(),
 		atLeast("validity.duration", 98, "%"),
-	}
+	)
 	for _, id := range []string{"memory.growth", "memory.trend", "memory.growth_per_event", "memory.rss_limit", "memory.score",
 		"throughput", "freshness", "freshness.drift", "catchup", "pause", "rotations", "pings", "reconnects",
 		"alerts.expected", "alerts.unexpected", "uptime", "validity.samples", "validity.injections", "validity.subject", "validity.host"} {

@@ -150,11 +150,7 @@ func stretch(plan *soak.Plan, length time.Duration) error {
 
 func virtualLimits() []soak.Limit {
 	const inMemory = "in virtual time nothing takes time but what waits; the plans in real time judge it"
-	return []soak.Limit{
-		atMost("delivery.complete", 0, "trades"),
-		atMost("delivery.unique", 0, "trades"),
-		atMost("delivery.ordered", 0, "trades"),
-		atMost("delivery.faithful", 0, "trades"),
+	return append(deliveryLimits(),
 		atMost("memory.rss_limit", 400, "MB"), // of this process: the harness is in it
 		atMost("memory.growth", 100, "MB"),
 		reported("memory.score", "", "it is by the hour, and the hours here are virtual"),
@@ -178,7 +174,7 @@ func virtualLimits() []soak.Limit {
 		gate("validity.subject"),
 		gate("validity.coverage"),
 		gate("validity.host"),
-	}
+	)
 }
 
 // virtualGoroutines may be more at the end than after warm-up: connections come

@@ -28,8 +28,8 @@ func (r *Registry) URL() string { return r.fake.URL() }
 // Close stops it.
 func (r *Registry) Close() { r.fake.Close() }
 
-// SharedRegistry is one that containers reach too: it listens on the address
-// under which they see this machine.
+// SharedRegistry is one on a listener of one's choice: the address under which
+// containers see this machine, or one of a network in memory.
 type SharedRegistry struct {
 	listener net.Listener
 	server   *http.Server
@@ -43,13 +43,18 @@ func NewSharedRegistry(host string) (*SharedRegistry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the registry: %w", err)
 	}
+	return serveRegistry(listener), nil
+}
+
+// serveRegistry starts one on a listener.
+func serveRegistry(listener net.Listener) *SharedRegistry {
 	r := &SharedRegistry{listener: listener, done: make(chan struct{}),
 		server: &http.Server{Handler: srfake.NewRegistry().Handler(), ReadHeaderTimeout: metricsTimeout}}
 	go func() {
 		defer close(r.done)
 		_ = r.server.Serve(listener) // it ends with Close
 	}()
-	return r, nil
+	return r
 }
 
 // URL is its address.

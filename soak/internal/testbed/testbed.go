@@ -49,7 +49,7 @@ type Testbed struct {
 	stack   *stack.Stack // and that of one with
 	virtual *Virtual     // of a run in virtual time
 	memory  *Memory      // and its store
-	schemas *virtualRegistryServer
+	schemas *SharedRegistry
 	logs    []*os.File
 	lives   lives
 
@@ -436,7 +436,7 @@ func (b *Testbed) Close() error {
 		problems = append(problems, b.stack.Close())
 	}
 	if b.schemas != nil {
-		b.schemas.close()
+		b.schemas.Close()
 	}
 	if b.memory != nil {
 		problems = append(problems, b.memory.Close())

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"steadfeed/fakebinance/memnet"
 )
@@ -44,23 +41,6 @@ type Place struct {
 	Listener net.Listener      // for metrics and health
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Log      io.Writer
-}
-
-// virtualRegistryServer is the registry's fake on a listener of the network.
-type virtualRegistryServer struct {
-	server *http.Server
-	served sync.WaitGroup
-}
-
-func serveRegistry(listener net.Listener) *virtualRegistryServer {
-	r := &virtualRegistryServer{server: &http.Server{Handler: srfake.NewRegistry().Handler(), ReadHeaderTimeout: metricsTimeout}}
-	r.served.Go(func() { _ = r.server.Serve(listener) }) // ends with close
-	return r
-}
-
-func (r *virtualRegistryServer) close() {
-	_ = r.server.Close()
-	r.served.Wait()
 }
 
 // Called is a subject that is a function of this process.
