@@ -64,16 +64,7 @@ func TestMemoryOfThirtyDays(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ended := make(chan struct{})
-				go func() {
-					defer close(ended)
-					for {
-						if _, _, err := client.ReadMessage(); err != nil {
-							client.Close()
-							return
-						}
-					}
-				}()
+				ended := drain(client)
 				time.Sleep(2*time.Hour - time.Minute)
 				b.begin(Fault{Kind: KindReset, For: time.Second})
 				<-ended

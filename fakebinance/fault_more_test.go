@@ -187,13 +187,17 @@ func TestFaultServerShutdownNotice(t *testing.T) {
 
 // drained is a session that is read to its end without a look.
 func (b *faultBench) drained() <-chan struct{} {
-	client := dialOver(b.t, b.server, "/ws/btcusdt@trade", b.network)
+	return drain(dialOver(b.t, b.server, "/ws/btcusdt@trade", b.network).Conn)
+}
+
+// drain reads a session to its end without a look, and closes it.
+func drain(conn *websocket.Conn) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for {
-			if _, _, err := client.ReadMessage(); err != nil {
-				client.Close()
+			if _, _, err := conn.ReadMessage(); err != nil {
+				conn.Close()
 				return
 			}
 		}

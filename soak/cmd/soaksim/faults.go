@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"steadfeed/fakebinance/memnet"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/fault"
 	"steadfeed/soak/internal/runner"
@@ -36,7 +35,7 @@ func inBubbles(all []fault.Case, seed uint64, out string) {
 			}
 			plan.Subject.Command = os.Args[:1]
 			synctest.Test(t, func(*testing.T) {
-				result, err := simulate(plan, out, watch, memnet.New(), subject)
+				result, err := simulate(plan, out, watch, inMemory(subject))
 				if err != nil {
 					fmt.Fprintln(os.Stderr, "soaksim: "+c.Name+": "+err.Error())
 					status = soak.ExitBroken

@@ -161,7 +161,7 @@ func inBubble(plan soak.Plan, out string, subject core, end func(runner.Result, 
 	inTest(func(t *testing.T, watch *clockWatch) int {
 		var result runner.Result
 		var err error
-		synctest.Test(t, func(*testing.T) { result, err = simulate(plan, out, watch, memnet.New(), subject) })
+		synctest.Test(t, func(*testing.T) { result, err = simulate(plan, out, watch, inMemory(subject)) })
 		return end(result, err)
 	})
 }
@@ -180,11 +180,7 @@ func inTest(run func(*testing.T, *clockWatch) int) {
 }
 
 // simulate is what happens in the bubble.
-func simulate(plan soak.Plan, out string, watch *clockWatch, network *memnet.Network, subject core) (runner.Result, error) {
-	return simulateOn(plan, out, watch, &testbed.Virtual{Network: network, Subject: subject})
-}
-
-func simulateOn(plan soak.Plan, out string, watch *clockWatch, virtual *testbed.Virtual) (runner.Result, error) {
+func simulate(plan soak.Plan, out string, watch *clockWatch, virtual *testbed.Virtual) (runner.Result, error) {
 	time.Sleep(time.Until(epoch))
 	ticking, stop := context.WithCancel(context.Background())
 	ticked := make(chan struct{})
@@ -212,6 +208,11 @@ func simulateOn(plan soak.Plan, out string, watch *clockWatch, virtual *testbed.
 // latency of each link: odd, so that what is on a wire never arrives at the
 // very instant of a timer.
 const latency = 3700 * time.Microsecond
+
+// inMemory is a subject in a network of its own.
+func inMemory(subject core) *testbed.Virtual {
+	return &testbed.Virtual{Network: memnet.New(), Subject: subject}
+}
 
 // core is a subject that is a function.
 type core func(ctx context.Context, stop <-chan struct{}, place testbed.Place) error

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"steadfeed/fakebinance/memnet"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/runner"
 )
@@ -31,7 +30,7 @@ func run6(t *testing.T, plan soak.Plan, subject core) (result runner.Result) {
 	t.Helper()
 	dir := t.TempDir()
 	var err error
-	synctest.Test(t, func(*testing.T) { result, err = simulate(plan, dir, &clockWatch{}, memnet.New(), subject) })
+	synctest.Test(t, func(*testing.T) { result, err = simulate(plan, dir, &clockWatch{}, inMemory(subject)) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"steadfeed/fakebinance/memnet"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/runner"
-	"steadfeed/soak/internal/testbed"
 )
 
 // sweeping is a crash sweep: the scenario once for each write of the subject
@@ -70,9 +68,8 @@ func (s sweeping) one(t *testing.T, watch *clockWatch, trap soak.Trap) (writes i
 	defer os.RemoveAll(dir)
 	var result runner.Result
 	synctest.Test(t, func(*testing.T) {
-		network := memnet.New()
-		virtual := &testbed.Virtual{Network: network, Subject: subject}
-		result, err = simulateOn(plan, dir, watch, virtual)
+		virtual := inMemory(subject)
+		result, err = simulate(plan, dir, watch, virtual)
 		writes = virtual.Writes()
 	})
 	if err != nil {
