@@ -6,7 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -38,7 +38,7 @@ func NewMemory(log io.Writer) (*Memory, error) { return newMemory(log, net.Liste
 
 // newMemory starts it where listen says, at a port that is free or given.
 func newMemory(log io.Writer, listen func(network, address string) (net.Listener, error), ports ...int) (*Memory, error) {
-	m := &Memory{door: &door{listener: listen}}
+	m := &Memory{door: &door{name: "the broker", listener: listen}}
 	settings := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.DefaultNumPartitions(partitions),
@@ -85,148 +85,37 @@ func (m *Memory) Answer(with *kerr.Error, keys ...kmsg.Key) (stop func() int) {
 	}
 }
 
+// Unmade answers that transactions are committed without committing them, until
+// stop is called, which says how many. What was written stays open, and goes with
+// the next commit or the next abort: so it is with a broker that died between
+// its answer and its markers.
+func (m *Memory) Unmade() (stop func() int64) {
+	var answered atomic.Int64
+	var over atomic.Bool
+	m.cluster.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		if over.Load() {
+			m.cluster.DropControl()
+			return nil, nil, false
+		}
+		m.cluster.KeepControl()
+		asked := request.(*kmsg.EndTxnRequest)
+		if !asked.Commit {
+			return nil, nil, false
+		}
+		answered.Add(1)
+		answer := asked.ResponseKind().(*kmsg.EndTxnResponse)
+		answer.ProducerID, answer.ProducerEpoch = asked.ProducerID, asked.ProducerEpoch
+		return answer, nil, true
+	})
+	return func() int64 {
+		over.Store(true)
+		return answered.Load()
+	}
+}
+
 // Close implements Kafka.
 func (m *Memory) Close() error {
 	err := m.door.open() // the cluster closes its listener itself, and must find one
 	m.cluster.Close()
 	return err
-}
-
-// door is a listener that can be shut, with everybody who came in thrown out,
-// and opened again at the same address. While it is shut the system refuses
-// connections, as it does for a process that is gone.
-type door struct {
-	listener func(network, address string) (net.Listener, error)
-
-	mu      sync.Mutex // never held while waiting
-	address string
-	inner   net.Listener // nil while shut
-	opened  chan struct{}
-	inside  map[net.Conn]struct{}
-	closed  bool
-}
-
-// listen is a kfake.ListenFn.
-func (d *door) listen(network, address string) (net.Listener, error) {
-	inner, err := d.listener(network, address)
-	if err != nil {
-		return nil, err
-	}
-	d.inner, d.address = inner, inner.Addr().String()
-	d.opened, d.inside = make(chan struct{}), make(map[net.Conn]struct{})
-	close(d.opened)
-	return d, nil
-}
-
-func (d *door) shut() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inner == nil {
-		return nil
-	}
-	inner := d.inner
-	d.inner, d.opened = nil, make(chan struct{})
-	for conn := range d.inside {
-		_ = conn.Close() // its reader says what matters
-	}
-	clear(d.inside)
-	if err := inner.Close(); err != nil {
-		return fmt.Errorf("take the broker at %s away: %w", d.address, err)
-	}
-	return nil
-}
-
-func (d *door) open() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inner != nil || d.closed {
-		return nil
-	}
-	inner, err := d.listener("tcp", d.address)
-	if err != nil {
-		return fmt.Errorf("bring the broker at %s back: %w", d.address, err)
-	}
-	d.inner = inner
-	close(d.opened)
-	return nil
-}
-
-// Accept implements net.Listener. While the door is shut it waits.
-func (d *door) Accept() (net.Conn, error) {
-	for {
-		d.mu.Lock()
-		inner, opened, closed := d.inner, d.opened, d.closed
-		d.mu.Unlock()
-		if closed {
-			return nil, net.ErrClosed
-		}
-		if inner == nil {
-			<-opened // by open or Close
-			continue
-		}
-		conn, err := inner.Accept()
-		if err == nil {
-			if d.admit(inner, conn) {
-				return &visit{conn, d}, nil
-			}
-			_ = conn.Close() // came in while the door was being shut
-			continue
-		}
-		d.mu.Lock()
-		same := d.inner == inner
-		d.mu.Unlock()
-		if same {
-			return nil, err
-		}
-	}
-}
-
-func (d *door) admit(by net.Listener, conn net.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inner != by {
-		return false
-	}
-	d.inside[conn] = struct{}{}
-	return true
-}
-
-// Close implements net.Listener.
-func (d *door) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil
-	}
-	d.closed = true
-	if d.inner == nil {
-		close(d.opened)
-		return nil
-	}
-	inner := d.inner
-	d.inner = nil
-	return inner.Close()
-}
-
-// Addr implements net.Listener; it is the same while the door is shut.
-func (d *door) Addr() net.Addr {
-	address, err := net.ResolveTCPAddr("tcp", d.address)
-	if err != nil {
-		panic(err) // it is what a listener called itself
-	}
-	return address
-}
-
-// visit is a connection that the door knows of.
-type visit struct {
-	net.Conn
-	door *door
-}
-
-// Close implements net.Conn.
-func (v *visit) Close() error {
-	v.door.mu.Lock()
-	delete(v.door.inside, v.Conn)
-	v.door.mu.Unlock()
-	return v.Conn.Close()
 }

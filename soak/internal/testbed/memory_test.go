@@ -79,3 +79,50 @@ func TestMemoryClosesWhileAway(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A commit that is answered and not done keeps its records from readers until
+// the next one that is.
+func TestMemoryCommitsInWordsOnly(t *testing.T) {
+	kafka, err := NewMemory(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...), kgo.DefaultProduceTopic("t"), kgo.AllowAutoTopicCreation(),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	commit := func(commit kgo.TransactionEndTry) (readable int64) {
+		t.Helper()
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.ProduceSync(ctx, kgo.StringRecord("r")).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.EndTransaction(ctx, commit); err != nil {
+			t.Fatal(err)
+		}
+		offsets, err := kadm.NewClient(client).ListCommittedOffsets(ctx, "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, _ := offsets.Lookup("t", 0)
+		return at.Offset
+	}
+	before := commit(kgo.TryCommit)
+	stop := kafka.Unmade()
+	if after := commit(kgo.TryCommit); after != before {
+		t.Errorf("readers are at %d, and were at %d: the commit was done", after, before)
+	}
+	if n := stop(); n != 1 {
+		t.Errorf("%d commits were answered, want 1", n)
+	}
+	if after := commit(kgo.TryCommit); after <= before+1 {
+		t.Errorf("readers are at %d, and were at %d: nothing is done any more", after, before)
+	}
+}
