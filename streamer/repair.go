@@ -15,7 +15,9 @@ import (
 const (
 	// lagPatience is how long the exchange's database may lag before trades
 	// that it does not show are declared lost. It counts only while it answers.
-	lagPatience = 2 * time.Minute
+	// A lag is no loss, and waiting costs little: later trades of the symbol are
+	// held (maxHeld) or fetched afterwards.
+	lagPatience = 15 * time.Minute
 	// lagPause is the time between two looks at a database that lags.
 	lagPause = 250 * time.Millisecond
 	// lagPauseMax bounds it: looking costs request weight.
