@@ -183,6 +183,10 @@ type Disturbance struct {
 	Reconnects int      `json:"reconnects"`       // sessions that may end
 	Settle     Duration `json:"settle"`           // after its end, how long its effects are still counted as its own
 	Alerts     []string `json:"alerts,omitempty"` // that may fire, beside those that must
+	// Grace is the time after its end before catching up can begin: the exchange
+	// has asked to be left alone, or the market is so quiet that nothing shows yet
+	// that something is missing.
+	Grace Duration `json:"grace,omitempty"`
 }
 
 // Role says what a check does to the outcome of a plan.

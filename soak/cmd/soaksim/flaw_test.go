@@ -30,7 +30,7 @@ func TestHandOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: hours of virtual time")
 	}
-	result := run6(t, handOvers(t), subject)
+	result := bubble(t, handOvers(t), subject)
 	if result.Verdict.Outcome != soak.Pass {
 		t.Errorf("%s; trouble %q", result.Verdict.Why, result.Course.Trouble)
 	}
@@ -43,7 +43,7 @@ func TestHandOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result = run6(t, handOvers(t), unfenced)
+	result = bubble(t, handOvers(t), unfenced)
 	if d := result.Verdict.Delivery; result.Verdict.Outcome != soak.Fail || d.Duplicate == 0 || d.Lost+d.Altered > 0 {
 		t.Errorf("%s: %+v; trouble %q", result.Verdict.Why, d, result.Course.Trouble)
 	}

@@ -25,8 +25,8 @@ func sixHours(t *testing.T, seed uint64) soak.Plan {
 	return plan
 }
 
-// run6 runs a plan in a bubble.
-func run6(t *testing.T, plan soak.Plan, subject core) (result runner.Result) {
+// bubble runs a plan in a bubble.
+func bubble(t *testing.T, plan soak.Plan, subject core) (result runner.Result) {
 	t.Helper()
 	dir := t.TempDir()
 	var err error
@@ -42,7 +42,7 @@ func TestSixHours(t *testing.T) {
 	const seed = 11
 	t.Logf("seed %d", seed)
 	plan := sixHours(t, seed)
-	result := run6(t, plan, subject)
+	result := bubble(t, plan, subject)
 	if result.Verdict.Outcome != soak.Pass {
 		for _, c := range result.Verdict.Checks {
 			if c.Role == soak.Gate && c.Outcome != soak.Pass {
@@ -67,7 +67,7 @@ func TestWhoRepairsNothingIsConvicted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := run6(t, sixHours(t, 11), flawed)
+	result := bubble(t, sixHours(t, 11), flawed)
 	if d := result.Verdict.Delivery; result.Verdict.Outcome != soak.Fail || d.Lost == 0 || d.Duplicate > 0 || d.Altered > 0 || !strings.Contains(result.Verdict.Why, "delivery.complete") {
 		t.Errorf("%s: %+v; trouble %q", result.Verdict.Why, d, result.Course.Trouble)
 	}
@@ -91,6 +91,28 @@ func TestScheduleFromAFile(t *testing.T) {
 	}
 	if _, err := soak.ReadPlan(filepath.Join(t.TempDir(), "none.json")); err == nil {
 		t.Error("a file that is not there was read")
+	}
+}
+
+// The schedules in testdata are those that once did not pass, as small as they
+// could be made, and one of each kind of trouble that no seed need draw.
+func TestSchedulesOfTheBook(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no schedule", err)
+	}
+	for _, path := range paths {
+		plan, err := soak.ReadPlan(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan.Subject.Command = []string{os.Args[0]}
+		if err := runner.Validate(plan); err != nil {
+			t.Fatal(err)
+		}
+		if v := bubble(t, plan, subject).Verdict; v.Outcome != soak.Pass {
+			t.Errorf("%s (%s): %s", path, plan.About, v.Why)
+		}
 	}
 }
 

@@ -19,9 +19,8 @@ import (
 // and in the harness's hands.
 const KindBroker = "broker"
 
-// The broker's faults answer requests of some kinds with an error for as long
-// as they last. Most are answers that a real broker gives when leaders and
-// coordinators move; three are worse.
+// Most of the broker's faults answer requests of some kinds with an error for as
+// long as they last, as a real broker does when leaders and coordinators move.
 var (
 	// notLeader: the partition has moved, and nobody knows yet where to.
 	notLeader = answers("kafka-not-leader", kerr.NotLeaderForPartition, kmsg.Produce)
@@ -57,7 +56,7 @@ var (
 )
 
 // BrokerFaults are those that only a Kafka in memory can be made to have.
-var BrokerFaults = []Fault{kafkaAway, notLeader, notCoordinator, concurrent, unsure, fenced, groupless}
+var BrokerFaults = []Fault{kafkaAway, notLeader, notCoordinator, concurrent, unsure, fenced, groupless, unmade, foreign}
 
 // answers is a fault of Kafka that answers requests of some kinds with an error.
 func answers(name string, with *kerr.Error, keys ...kmsg.Key) Fault {
@@ -75,6 +74,23 @@ func answers(name string, with *kerr.Error, keys ...kmsg.Key) Fault {
 		}), nil
 	}}
 }
+
+// unmade: commits are answered and not done, as by a broker that dies between
+// its answer and its markers. Who believes the answer goes on after trades that
+// the next abort takes away.
+var unmade = Fault{Name: "kafka-unmade", Kind: KindBroker, draw: func(rng *rand.Rand, t timing) soak.Injection {
+	return brokerTrouble(seconds(rng, 3, 30) + t.silence)
+}, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
+	memory, err := inMemory(bed)
+	if err != nil {
+		return nil, err
+	}
+	stop := memory.Unmade()
+	return hold(in.For.D(), func() fakebinance.Evidence {
+		n := stop()
+		return fakebinance.Evidence{Proven: n > 0, Text: fmt.Sprintf("%d commits answered and not done", n)}
+	}), nil
+}}
 
 // brokerTrouble is what trouble of the broker is entitled to cause: nothing
 // becomes visible while it lasts, and then owners start again.

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,7 +24,7 @@ const (
 
 // Fault is one way in which the exchange can misbehave.
 type Fault struct {
-	Name string // as fakebinance knows it
+	Name string // as fakebinance knows it; that of a case is its own
 	Kind string
 	draw func(*rand.Rand, timing) soak.Injection // one of it: length, settings, disturbance
 	// begin starts it; nil: the exchange does it by itself.
@@ -41,7 +42,9 @@ var brought = []Fault{shutdown}
 var Contained = []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown}
 
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, Contained, deaths, brought) }
+func every() []Fault {
+	return slices.Concat(All, BrokerFaults, Contained, deaths, brought, []Fault{registryAway})
+}
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least. One that could not take effect is left out.
@@ -52,7 +55,7 @@ func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
 	}
 	switch {
 	case plan.Virtual:
-		return slices.Concat(faults, BrokerFaults, deaths), append(kinds, KindBroker, KindDeath)
+		return slices.Concat(faults, BrokerFaults, deaths, singles(t), []Fault{registryAway}), append(kinds, KindBroker, KindDeath, KindSingle, KindRegistry)
 	case plan.Containers == nil:
 		return faults, kinds
 	}
@@ -101,7 +104,7 @@ func find(name string) (Fault, bool) {
 // injection completes what a fault drew.
 func (f Fault) injection(rng *rand.Rand, t timing) soak.Injection {
 	in := f.draw(rng, t)
-	in.Fault, in.Kind = f.Name, f.Kind
+	in.Fault, in.Kind = cmp.Or(in.Fault, f.Name), f.Kind
 	return in
 }
 

@@ -20,7 +20,7 @@ const (
 	// fillTries: so many draws in a row that do not fit into what is left end
 	// the filling; the rest goes into the pauses.
 	fillTries = 8
-	// weightSteps: a fault is 1, 2, 4 or 8 times as likely as the rarest.
+	// weightSteps: a fault is 1, 2, 4 or 8 times as likely as the rarest; a case of KindSingle is as likely as that.
 	weightSteps = 4
 )
 
@@ -171,6 +171,9 @@ func weigh(rng *rand.Rand, faults []Fault) map[string]int {
 	left := make(map[string]int)
 	for _, f := range faults {
 		weights[f.Name] = 1 << rng.IntN(weightSteps)
+		if f.Kind == KindSingle {
+			weights[f.Name] = 1 // there are so many of them
+		}
 		left[f.Kind]++
 	}
 	for _, i := range rng.Perm(len(faults)) {

@@ -93,6 +93,34 @@ func TestEveryScheduleHolds(t *testing.T) {
 	t.Logf("drawn in 500 seeds: %v; first: %v", faults, firsts)
 }
 
+// A plan in virtual time has every kind of trouble in its chaos, and over many
+// seeds every fault of the exchange that can leave nothing missing.
+func TestVirtualSchedulesDrawEverything(t *testing.T) {
+	plan := smokeLike()
+	plan.Virtual = true
+	plan.Symbols = []string{"A", "B", "C"}
+	plan.Traffic = soak.Traffic{Rate: 1. / 3}
+	plan.Phases[1].For, plan.Phases[1].Injections = soak.Duration(22*time.Hour), 48
+	drawn := map[string]bool{}
+	for seed := range uint64(60) {
+		kinds := map[string]bool{}
+		for _, in := range schedule(t, seed, plan) {
+			if err := Validate(in); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+			kinds[in.Kind], drawn[in.Fault] = true, true
+		}
+		if len(kinds) != 7 {
+			t.Errorf("seed %d: kinds %v, want all seven", seed, kinds)
+		}
+	}
+	for _, k := range fakebinance.Faults() {
+		if able := k.Name != fakebinance.KindLost && k.Name != fakebinance.KindBurst; drawn[k.Name] != able {
+			t.Errorf("%s drawn: %v, want %v", k.Name, drawn[k.Name], able)
+		}
+	}
+}
+
 func TestPingTimeoutsLastUntilAPingCanBeMissed(t *testing.T) {
 	plan := smokeLike()
 	plan.Subject.Settings["STREAMER_PING_INTERVAL"] = "33s"

@@ -2,6 +2,8 @@ package fault
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -92,6 +94,60 @@ func Cases() []Case {
 	add("rest-lag", fakebinance.KindRESTLag, open, time.Minute, nil, gaps)
 	return all
 }
+
+// singles are the cases as a schedule in virtual time draws them: long enough
+// for a quiet market to show them. Two are left out: the loss of a trade that
+// nobody could have is no success, and a burst is none in a quiet market.
+func singles(t timing) (faults []Fault) {
+	for _, c := range Cases() {
+		if c.Fault == fakebinance.KindLost || c.Rate > 0 {
+			continue
+		}
+		faults = append(faults, Fault{Name: KindSingle + " " + c.Name, Kind: KindSingle, draw: func(*rand.Rand, timing) soak.Injection {
+			in := c.Injection
+			longer := soak.Duration(t.silence)
+			if in.For > soak.Duration(time.Second) { // what is over at once needs no trade
+				in.For += longer
+				in.Disturbance.Pause += longer
+			}
+			in.Settings = oftener(in.Fault, in.Settings)
+			if in.Also != nil && in.Also.Fault == fakebinance.KindGap {
+				also := *in.Also
+				also.For += longer
+				also.Settings = oftener(also.Fault, also.Settings)
+				in.Also = &also
+			}
+			grace := longer + soak.Duration(barred[in.Settings["status"]])
+			in.Disturbance.Grace = grace
+			in.Disturbance.Pause += grace
+			in.Disturbance.Settle += grace
+			return in
+		}})
+	}
+	return faults
+}
+
+// oftener has a fault that spoils one trade in so many spoil one in a few, where
+// there are not many.
+func oftener(kind string, settings map[string]string) map[string]string {
+	const one = "every"
+	for _, k := range fakebinance.Faults() {
+		if k.Name == kind && slices.ContainsFunc(k.Settings, func(s fakebinance.FaultSetting) bool { return s.Name == one }) {
+			settings = maps.Clone(settings)
+			if settings == nil {
+				settings = map[string]string{}
+			}
+			settings[one] = "5"
+		}
+	}
+	return settings
+}
+
+// barred is how long a status of the exchange tells everybody to stay away,
+// whatever Retry-After says: the shortest ban that Binance documents is two
+// minutes, and a client that is told it may not come at all had better not ask
+// each second.
+var barred = map[string]time.Duration{"418": 2 * time.Minute, "429": 2 * time.Minute, "403": time.Minute, "451": time.Minute}
 
 const (
 	// singleSettle is for the longest repair: a history that was away and has

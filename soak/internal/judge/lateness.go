@@ -89,7 +89,8 @@ func catchUp(e *Evidence, limit soak.Limit) measurement {
 	unknown := 0
 	for _, w := range e.Ledger.Windows {
 		fetching := float64(w.Backlog) / restPerSecond
-		took := max(w.CatchUp-fetching, 0)
+		grace := graceAfter(e.Plan, w.Injection)
+		took := max(w.CatchUp-fetching-grace, 0)
 		if !w.CaughtUp && !exceeds(took, limit) {
 			unknown++ // cut short before its time was up
 			continue
@@ -104,6 +105,9 @@ func catchUp(e *Evidence, limit soak.Limit) measurement {
 		m.value = number(took)
 		m.why = fmt.Sprintf("%s: %s %s after its end, allowing %s to fetch a backlog of %s",
 			w.Injection, state, span(w.CatchUp), span(fetching), count(w.Backlog))
+		if grace > 0 {
+			m.why += fmt.Sprintf(", and %s before it could begin", span(grace))
+		}
 	}
 	if unknown > 0 {
 		m.unfit = m.value == nil || !exceeds(*m.value, limit)
@@ -155,4 +159,14 @@ func uptime(e *Evidence, _ soak.Limit) measurement {
 			group(u.Bad), group(counted), group(u.Disturbed)),
 		evidence: soak.LedgerFile,
 	}
+}
+
+// graceAfter is the grace of an injection, in seconds.
+func graceAfter(plan soak.Plan, injection string) float64 {
+	for _, in := range plan.Injections {
+		if in.Name == injection {
+			return in.Disturbance.Grace.D().Seconds()
+		}
+	}
+	return 0
 }

@@ -20,16 +20,24 @@ func ended(e *Evidence, s soak.Session) bool {
 // by the subject, with the normal close code (RFC 6455, 1000), while a younger
 // session with as many streams was open.
 func rotated(e *Evidence, s soak.Session) bool {
-	if !ended(e, s) || s.EndedBy != "client" || !strings.HasPrefix(s.Reason, "close frame 1000") {
-		return false
-	}
-	for _, other := range e.Ledger.Sessions {
-		if other.N > s.N && other.Streams >= s.Streams && other.Opened.Before(s.Closed) &&
-			(other.Closed.IsZero() || other.Closed.After(s.Closed)) {
-			return true
-		}
-	}
-	return false
+	return ended(e, s) && s.EndedBy == "client" && strings.HasPrefix(s.Reason, "close frame 1000") &&
+		succeeded(e, s, func(closed time.Time) bool { return closed.After(s.Closed) })
+}
+
+// bereft tells whether a fault ended a session that was being replaced, and
+// perhaps its successor in the same instant: who has lost two has to come back
+// once.
+func bereft(e *Evidence, s soak.Session) bool {
+	return s.EndedBy == "fault" && succeeded(e, s, func(closed time.Time) bool { return !closed.Before(s.Closed) })
+}
+
+// succeeded tells whether a younger session with as many streams was there when
+// one ended; there says it of the time at which the younger one was closed.
+func succeeded(e *Evidence, s soak.Session, there func(closed time.Time) bool) bool {
+	return slices.ContainsFunc(e.Ledger.Sessions, func(other soak.Session) bool {
+		return other.N > s.N && other.Streams >= s.Streams && other.Opened.Before(s.Closed) &&
+			(other.Closed.IsZero() || there(other.Closed))
+	})
 }
 
 // The schedule of a subject's rotations, where its settings say nothing else,
@@ -43,7 +51,7 @@ const (
 )
 
 // successions are the faults that put a new process in the subject's place.
-var successions = []string{"kill", "hand-over"}
+var successions = []string{"kill", "hand-over", "registry-away"}
 
 // livesOf is how long each process of the subject had sessions: a schedule of
 // rotations begins with its process, and an injection may have replaced it.
@@ -113,7 +121,7 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 	within := map[string]int{}
 	for _, s := range e.Ledger.Sessions {
 		switch {
-		case !ended(e, s), rotated(e, s):
+		case !ended(e, s), rotated(e, s), bereft(e, s):
 		case s.During == "":
 			excess++
 			if m.why == "" {
@@ -152,7 +160,13 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 const exchangePing = 20 * time.Second
 
 // holdBack are the faults that keep pings or pongs from arriving in time.
-var holdBack = []string{"slow-bytes", "slow-frames", "stall", "no-pong", "freeze", "cut-off", "cpu-squeeze"}
+var holdBack = []string{
+	"slow-bytes", "slow-frames", "byte-by-byte", "stall", "half-open", "silent", "no-pong", "wrong-pong",
+	"freeze", "cut-off", "cpu-squeeze", "memory-squeeze",
+}
+
+// pingAlot are the faults that send more pings than anybody need answer.
+var pingAlot = []string{"ping-storm", "ping-flood"}
 
 // lateAnswers is how many pings of a session may stay unanswered because an
 // injection that it lived through held them back: of pings that arrive
@@ -166,7 +180,11 @@ func lateAnswers(e *Evidence, s soak.Session) (n int64) {
 		if to.After(s.Closed) {
 			to = s.Closed
 		}
-		if slices.Contains(holdBack, in.Fault) && from.Before(to) {
+		switch {
+		case !from.Before(to):
+		case slices.Contains(pingAlot, in.Fault):
+			return s.PingsSent
+		case slices.Contains(holdBack, in.Fault):
 			n += int64(to.Sub(from)/exchangePing) + 1
 		}
 	}
