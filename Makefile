@@ -29,7 +29,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 TRADES ?= 10000000
 
-.PHONY: help build test race fuzz bench lint alerts faults audit-large canaries sim-canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep leak-power rounds rounds-kafka rounds-kafka3 deployments images clients report clean
+.PHONY: help build test race fuzz bench lint alerts faults audit-large canaries sim-canaries image-canaries soak soak-1h soak-5h soak-12h soak-24h soak-30d fuzz-sim sweep leak-power rounds rounds-kafka rounds-kafka3 deployments images clients report clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,11 @@ canaries: build ## convict each canary, acquit the good ones
 sim-canaries: ## the same for what shows in days only, in virtual time: about 10 minutes; SEED=n repeats them
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak sim-canaries $(if $(SEED),-seed $(SEED))
+
+image-canaries: ## the same for the long plans: images with a loss, a leak and a dead reconnect, ten minutes each; needs Docker
+	scripts/with-docker.sh -need scripts/images.sh
+	$(GO_BUILD) ./soak/cmd/soak
+	scripts/with-docker.sh -need bin/soak canaries -images $(if $(SEED),-seed $(SEED))
 
 soak: ## the main job: about 4 minutes; CAPTURE=file SPEED=1 replays recorded trades, SEED=n repeats a run
 	$(GO_BUILD) ./streamer/cmd/streamer ./soak/cmd/soak

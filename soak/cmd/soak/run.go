@@ -80,9 +80,8 @@ func choosePlan(ctx context.Context, name string, command *cli.Command) (soak.Pl
 		return soak.Plan{}, usage("plan %s runs in virtual time: soak sim -plan %[1]s", plan.Name)
 	}
 	if plan.Containers != nil {
-		// What it starts it finds again by its label, and needs nobody to reap it.
-		if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
-			return soak.Plan{}, broken(err)
+		if err := withoutReaper(); err != nil {
+			return soak.Plan{}, err
 		}
 		// Without Prometheus a run claims nothing of alerts, and all else. Whether
 		// there are the other images is the engine's to say.
