@@ -9,12 +9,12 @@ import (
 
 // sweep is the scenario of a crash sweep: two minutes with a rotation by the
 // schedule, one at the exchange's wish, a session that is cut, a hole that is
-// fetched, and a restart. It is run once for each write of the subject and each
+// fetched, a restart, and a hand-over to a second process. It is run once for each write of the subject and each
 // kind of trap, so every write counts: commits and heartbeats are as rare as
 // they can be.
 var sweep = template{
 	name:  "sweep",
-	about: "Two minutes in virtual time, for soak sweep: rotation, cut, backfill, restart.",
+	about: "Two minutes in virtual time, for soak sweep: rotation, cut, backfill, restart, hand-over.",
 	fill: func(plan *soak.Plan) {
 		plan.Virtual = true
 		plan.Symbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
@@ -29,8 +29,8 @@ var sweep = template{
 		}
 		plan.Phases = []soak.Phase{
 			{Name: soak.PhaseWarmUp, For: soak.Duration(15 * time.Second)},
-			{Name: soak.PhaseChaos, For: soak.Duration(75 * time.Second), Chaos: true},
-			{Name: soak.PhaseCalm, For: soak.Duration(30 * time.Second)},
+			{Name: soak.PhaseChaos, For: soak.Duration(80 * time.Second), Chaos: true},
+			{Name: soak.PhaseCalm, For: soak.Duration(25 * time.Second)},
 		}
 		plan.SampleEvery = soak.Duration(15 * time.Second)
 		// What a trap delays must be over: an answer that nobody waits for any
@@ -42,10 +42,19 @@ var sweep = template{
 		for _, p := range []struct {
 			fault string
 			at    time.Duration
-		}{{"server-shutdown", 20 * time.Second}, {"reset", 42 * time.Second}, {"kill", 60 * time.Second}} {
+			lasts time.Duration // 0: as the fault has it
+		}{
+			{"server-shutdown", 20 * time.Second, 0},
+			{"reset", 42 * time.Second, 0},
+			{"kill", 56 * time.Second, 0},
+			{"hand-over", 78 * time.Second, 8 * time.Second},
+		} {
 			in, err := fault.At(plan, p.fault, p.at)
 			if err != nil {
 				return nil, err
+			}
+			if p.lasts > 0 {
+				in.For = soak.Duration(p.lasts)
 			}
 			all = append(all, in)
 		}

@@ -19,7 +19,7 @@ const trapDelay = 45 * time.Second
 type trap struct {
 	soak.Trap
 	network *memnet.Network
-	replace func() // kills the subject and starts it again, in the background
+	replace func(*Called) // sees to one that has died, in the background
 	writes  atomic.Int64
 }
 
@@ -31,12 +31,12 @@ func (t *trap) write(o *owned, p []byte) (int, error) {
 	switch t.Kind {
 	case soak.TrapDieBefore:
 		o.by.die()
-		t.replace()
+		t.replace(o.by)
 		return 0, errDead
 	case soak.TrapDieAfter:
 		n, err := o.Conn.Write(p)
 		o.by.die() // whatever the answer is, nobody is there to read it
-		t.replace()
+		t.replace(o.by)
 		return n, err
 	case soak.TrapDelay:
 		if link := t.link(o.Conn); link != nil {
@@ -68,8 +68,14 @@ func (b *Testbed) setTrap() {
 	if b.plan.Trap == nil {
 		return
 	}
-	b.virtual.trap = &trap{Trap: *b.plan.Trap, network: b.virtual.Network, replace: func() {
-		b.replacing.Go(func() { _ = b.Replace(context.Background()) }) // without a subject, trades will be missing
+	b.virtual.trap = &trap{Trap: *b.plan.Trap, network: b.virtual.Network, replace: func(dead *Called) {
+		b.replacing.Go(func() {
+			if b.Subject() != Process(dead) {
+				dead.Kill() // it was draining, beside the one that has taken over
+				return
+			}
+			_ = b.Replace(context.Background()) // without a subject, trades will be missing
+		})
 	}}
 }
 
