@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -59,10 +61,10 @@ type InjectionStatus struct {
 
 // controlFault is a Fault as the body of POST /faults has it.
 type controlFault struct {
-	Kind     string            `json:"kind"`
-	Target   string            `json:"target,omitempty"`
-	For      string            `json:"for,omitempty"`
-	Settings map[string]string `json:"settings,omitempty"`
+	Kind     string       `json:"kind"`
+	Target   string       `json:"target,omitempty"`
+	For      string       `json:"for,omitempty"`
+	Settings settingTexts `json:"settings,omitempty"`
 }
 
 // faultList is what GET /faults answers.
@@ -71,9 +73,25 @@ type faultList struct {
 	Injections []InjectionStatus `json:"injections"`
 }
 
+// controlUsage is what GET / of the control API answers, with the address under
+// which it was asked in place of controlExample.
+const controlUsage = `curl localhost:9444/status                   # sessions, streams, rates, faults, ledger
+curl localhost:9444/ledger                   # id ranges, lateness, the newest 1000 sessions
+curl localhost:9444/faults                   # kinds with their settings, and injections so far
+curl localhost:9444/faults -d '{"kind":"stall","target":"all","for":"30s"}'
+curl localhost:9444/faults -d '{"kind":"close","for":"1s","settings":{"code":1008,"reason":"maintenance"}}'
+curl localhost:9444/faults/1                 # its evidence so far
+curl -X DELETE localhost:9444/faults/1       # heals, answers with the evidence
+curl -X POST localhost:9444/stop             # ends traffic for good
+Targets: open, all, session:7, stream:btcusdt@trade, share:0.3. One of a kind acts at a time.
+`
+
+const controlExample = "localhost:9444"
+
 // Control returns the HTTP control API. It is to be served on an address of its
 // own, as a client of the exchange has no business there:
 //
+//	GET    /            what there is, as text, with an example of each
 //	GET    /status      how the server is doing
 //	GET    /ledger      what was published, and the sessions
 //	GET    /faults      the kinds of fault, and the injections so far
@@ -86,6 +104,9 @@ type faultList struct {
 // typed client.
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.ReplaceAll(controlUsage, controlExample, r.Host)) // the client may have gone
+	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.status()) })
 	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) {
 		status := s.ledgerStatus()
@@ -118,7 +139,11 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
 	body.DisallowUnknownFields()
 	var asked controlFault
-	if err := body.Decode(&asked); err != nil {
+	err := body.Decode(&asked)
+	if errors.Is(err, io.EOF) {
+		err = errors.New(`the body is empty, want {"kind":"stall","for":"30s"} or the like`)
+	}
+	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("read fault: %w", err))
 		return
 	}

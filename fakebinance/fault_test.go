@@ -427,7 +427,7 @@ func TestFaultRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f(Fault{Kind: KindStall}, "fault stall: injection 1: one of this kind has not ended")
+	f(Fault{Kind: KindStall}, "fault stall: injection 1: one of this kind has not ended; give it a time to last, or end it")
 	first.End()
 	second, err := s.Begin(Fault{Kind: KindStall})
 	if err != nil {
