@@ -72,6 +72,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 		Name:                  "fakebinance",
 		Usage:                 "a Binance spot exchange for tests: WebSocket, REST and faults on command",
 		ArgsUsage:             " ",
+		UsageText:             "fakebinance [options]\nfakebinance COMMAND [options]",
 		Description:           description,
 		Flags:                 serveFlags(), // of its own, so that it shows where they stood
 		Before:                flagsLast,
