@@ -15,50 +15,6 @@ import (
 // hundred bytes.
 const maxControlBody = 64 << 10
 
-// Status is how a server is doing, as GET /status of the control API tells.
-type Status struct {
-	Source       string            `json:"source"`
-	WebSocketURL string            `json:"websocket_url"`
-	RESTURL      string            `json:"rest_url"`
-	Opened       time.Time         `json:"opened"`
-	Publishing   bool              `json:"publishing"`
-	Sessions     int               `json:"sessions"` // open
-	Streams      int               `json:"streams"`  // subscribed to, of all sessions
-	Published    int64             `json:"published"`
-	Rate         float64           `json:"rate"` // trades published a second since it opened
-	Faults       []InjectionStatus `json:"faults"`
-	Ledger       LedgerStatus      `json:"ledger"`
-}
-
-// LedgerStatus is the ledger, as GET /ledger of the control API tells.
-type LedgerStatus struct {
-	Published int64          `json:"published"`
-	Symbols   []SymbolStatus `json:"symbols"`
-	LateP99   float64        `json:"late_p99_seconds"`
-	LateMax   float64        `json:"late_max_seconds"`
-	// Sessions are left out of GET /status.
-	Sessions []SessionRecord `json:"sessions,omitempty"`
-}
-
-// SymbolStatus is the range of ids of one symbol; both are 0 when the ledger
-// owes none.
-type SymbolStatus struct {
-	Symbol  string `json:"symbol"`
-	FirstID int64  `json:"first_id"`
-	LastID  int64  `json:"last_id"`
-}
-
-// InjectionStatus is an injection, as the control API tells.
-type InjectionStatus struct {
-	N        int               `json:"n"`
-	Kind     string            `json:"kind"`
-	Target   string            `json:"target"`
-	For      string            `json:"for,omitempty"` // such as "30s"
-	Settings map[string]string `json:"settings,omitempty"`
-	Active   bool              `json:"active"`
-	Evidence Evidence          `json:"evidence"`
-}
-
 // controlFault is a Fault as the body of POST /faults has it.
 type controlFault struct {
 	Kind     string       `json:"kind"`
@@ -178,56 +134,6 @@ func (s *Server) findInjection(w http.ResponseWriter, r *http.Request) *Injectio
 	}
 	refuse(w, http.StatusNotFound, fmt.Errorf("no injection %q", r.PathValue("n")))
 	return nil
-}
-
-func (s *Server) status() Status {
-	status := Status{
-		Source:       s.options.Source.Describe(),
-		WebSocketURL: s.WebSocketURL(),
-		RESTURL:      s.RESTURL(),
-		Opened:       s.opened,
-		Published:    s.ledger.Total(),
-		Rate:         float64(s.ledger.Total()) / time.Since(s.opened).Seconds(),
-		Faults:       s.injectionStatus(),
-		Ledger:       s.ledgerStatus(),
-	}
-	s.publisher.ask(func() {
-		status.Publishing = s.publisher.publishing && !s.publisher.stopped
-		status.Sessions = len(s.publisher.sessions)
-		for session := range s.publisher.sessions {
-			status.Streams += len(session.streams)
-		}
-	})
-	return status
-}
-
-func (s *Server) ledgerStatus() LedgerStatus {
-	p99, most := s.ledger.Late()
-	status := LedgerStatus{Published: s.ledger.Total(), LateP99: p99.Seconds(), LateMax: most.Seconds()}
-	for _, symbol := range s.options.Source.Symbols() {
-		first, last, _ := s.ledger.Published(symbol)
-		status.Symbols = append(status.Symbols, SymbolStatus{symbol, first, last})
-	}
-	return status
-}
-
-func (s *Server) injectionStatus() []InjectionStatus {
-	all := []InjectionStatus{}
-	for _, injection := range s.faults.list() {
-		all = append(all, injection.status())
-	}
-	return all
-}
-
-func (i *Injection) status() InjectionStatus {
-	status := InjectionStatus{
-		N: i.n, Kind: i.fault.Kind, Target: i.fault.Target, Settings: i.fault.Settings,
-		Active: !i.over(), Evidence: i.Evidence(),
-	}
-	if i.fault.For > 0 {
-		status.For = i.fault.For.String()
-	}
-	return status
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

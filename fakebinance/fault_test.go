@@ -28,7 +28,7 @@ func newFaultBench(t *testing.T, o Options) *faultBench {
 	if o.Source == nil {
 		o.Source = newTestMarket(t, 1000, "BTCUSDT")
 	}
-	b := &faultBench{t: t, server: newTestServer(t, o), closed: make(chan SessionRecord, 100)}
+	b := &faultBench{t: t, server: newTestServer(t, o), closed: make(chan SessionRecord, maxSessionRecords)}
 	b.server.Ledger().OnSession(func(r SessionRecord) {
 		if !r.Closed.IsZero() {
 			b.closed <- r
