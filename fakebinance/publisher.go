@@ -308,7 +308,7 @@ func (p *publisher) handOver(trades int) {
 // to: the sessions may be others now.
 func (p *publisher) waitForRoom() bool {
 	for s := range p.sessions {
-		if !s.out.full() {
+		if !s.out.full(len(p.sessions)) {
 			continue
 		}
 		select {
