@@ -2,6 +2,7 @@ package fakebinance
 
 import (
 	"io"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,51 +21,81 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// BenchmarkPublish is what a server offers to one client that only reads
-// bytes, flat out: one operation is one trade. Both ends run in this process:
-// trades/cpu-s is what one core does for both.
+// BenchmarkPublish is what a server offers flat out to clients that only read
+// bytes: one operation is one trade. Both ends run in this process:
+// trades/cpu-s is what one core does for both, frames/cpu-s the same times the
+// frames that come of a trade.
 func BenchmarkPublish(b *testing.B) {
-	for _, tls := range []bool{false, true} {
-		name := "tcp"
-		if tls {
-			name = "tls"
-		}
-		b.Run(name, func(b *testing.B) {
-			market, err := NewMarket(MarketOptions{Seed: testSeed, Symbols: []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}, Rate: 1e6, Start: time.Now()})
-			if err != nil {
-				b.Fatal(err)
-			}
-			s := newTestServer(b, Options{Source: market, TLS: tls, FlatOut: true})
-			dialer := websocket.Dialer{TLSClientConfig: trusting(b, s)}
-			ws, _, err := dialer.Dial(s.WebSocketURL()+"/stream?streams=btcusdt@trade/ethusdt@trade/bnbusdt@trade&timeUnit=MICROSECOND", nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			conn := ws.NetConn()
-			defer conn.Close()
-			s.Start()
-			buffer := make([]byte, 256<<10)
-			bytes := 0
-			before, used := s.Ledger().Total(), processorTime(b)
-			b.ReportAllocs()
-			b.ResetTimer()
-			// A frame has 174 bytes with its header; the ledger has the exact count.
-			for b.Loop() {
-				for bytes < 174 {
-					n, err := conn.Read(buffer)
-					if err != nil {
-						b.Fatal(err)
-					}
-					bytes += n
-				}
-				bytes -= 174
-			}
-			trades := float64(s.Ledger().Total() - before)
-			b.ReportMetric(trades/b.Elapsed().Seconds(), "trades/s")
-			b.ReportMetric(trades/(processorTime(b)-used).Seconds(), "trades/cpu-s")
-		})
-	}
+	const trades = "btcusdt@trade/ethusdt@trade/bnbusdt@trade"
+	const all = trades + "/btcusdt@aggTrade/ethusdt@aggTrade/bnbusdt@aggTrade/btcusdt@bookTicker/ethusdt@bookTicker/bnbusdt@bookTicker"
+	b.Run("tcp", func(b *testing.B) { publishTo(b, offer{streams: trades}) })
+	b.Run("tls", func(b *testing.B) { publishTo(b, offer{streams: trades, tls: true}) })
+	b.Run("deflate", func(b *testing.B) { publishTo(b, offer{streams: trades, deflate: true}) })
+	b.Run("all-streams", func(b *testing.B) { publishTo(b, offer{streams: all}) })
+	b.Run("sessions-1000", func(b *testing.B) { publishTo(b, offer{streams: trades, sessions: 1000}) })
+	b.Run("sessions-1000-tls", func(b *testing.B) { publishTo(b, offer{streams: trades, sessions: 1000, tls: true}) })
 }
+
+// offer is what a server has to do for a benchmark.
+type offer struct {
+	streams      string
+	tls, deflate bool
+	sessions     int // 0: one
+}
+
+func publishTo(b *testing.B, o offer) {
+	market, err := NewMarket(MarketOptions{Seed: testSeed, Symbols: []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}, Rate: 1e6, Start: time.Now()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := newTestServer(b, Options{Source: market, TLS: o.tls, FlatOut: true, Switches: Switches{Connects: -1}})
+	dialer := websocket.Dialer{TLSClientConfig: trusting(b, s), EnableCompression: o.deflate}
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	for range max(1, o.sessions) {
+		ws, _, err := dialer.Dial(s.WebSocketURL()+"/stream?timeUnit=MICROSECOND&streams="+o.streams, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		reading.Go(func() {
+			buffer := make([]byte, readBytes)
+			for {
+				if _, err := ws.NetConn().Read(buffer); err != nil {
+					return
+				}
+			}
+		})
+		defer ws.NetConn().Close()
+	}
+	s.Start()
+	frames := func() (sum int64) {
+		for _, session := range s.Ledger().Sessions() {
+			sum += session.Trades // frames of other streams are not among them
+		}
+		return sum
+	}
+	ledger := s.Ledger()
+	before, framesBefore, used := ledger.Total(), frames(), processorTime(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for want := before; b.Loop(); {
+		for want++; ledger.Total() < want; {
+			time.Sleep(lookAgain)
+		}
+	}
+	trades, sent, cpu := float64(ledger.Total()-before), float64(frames()-framesBefore), (processorTime(b) - used).Seconds()
+	s.StopPublishing() // or each session that ends would wait for a round
+	b.ReportMetric(trades/b.Elapsed().Seconds(), "trades/s")
+	b.ReportMetric(trades/cpu, "trades/cpu-s")
+	b.ReportMetric(sent/cpu, "frames/cpu-s")
+}
+
+const (
+	// readBytes is what a client reads at once.
+	readBytes = 64 << 10
+	// lookAgain is long beside a trade, and short beside a benchmark.
+	lookAgain = 100 * time.Microsecond
+)
 
 // BenchmarkTrade is the price of a trade's content.
 func BenchmarkTrade(b *testing.B) {

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,56 +15,12 @@ import (
 // hundred bytes.
 const maxControlBody = 64 << 10
 
-// Status is how a server is doing, as GET /status of the control API tells.
-type Status struct {
-	Source       string            `json:"source"`
-	WebSocketURL string            `json:"websocket_url"`
-	RESTURL      string            `json:"rest_url"`
-	Opened       time.Time         `json:"opened"`
-	Publishing   bool              `json:"publishing"`
-	Sessions     int               `json:"sessions"` // open
-	Streams      int               `json:"streams"`  // subscribed to, of all sessions
-	Published    int64             `json:"published"`
-	Rate         float64           `json:"rate"` // trades published a second since it opened
-	Faults       []InjectionStatus `json:"faults"`
-	Ledger       LedgerStatus      `json:"ledger"`
-}
-
-// LedgerStatus is the ledger, as GET /ledger of the control API tells.
-type LedgerStatus struct {
-	Published int64          `json:"published"`
-	Symbols   []SymbolStatus `json:"symbols"`
-	LateP99   float64        `json:"late_p99_seconds"`
-	LateMax   float64        `json:"late_max_seconds"`
-	// Sessions are left out of GET /status.
-	Sessions []SessionRecord `json:"sessions,omitempty"`
-}
-
-// SymbolStatus is the range of ids of one symbol; both are 0 when the ledger
-// owes none.
-type SymbolStatus struct {
-	Symbol  string `json:"symbol"`
-	FirstID int64  `json:"first_id"`
-	LastID  int64  `json:"last_id"`
-}
-
-// InjectionStatus is an injection, as the control API tells.
-type InjectionStatus struct {
-	N        int               `json:"n"`
-	Kind     string            `json:"kind"`
-	Target   string            `json:"target"`
-	For      string            `json:"for,omitempty"` // such as "30s"
-	Settings map[string]string `json:"settings,omitempty"`
-	Active   bool              `json:"active"`
-	Evidence Evidence          `json:"evidence"`
-}
-
 // controlFault is a Fault as the body of POST /faults has it.
 type controlFault struct {
-	Kind     string            `json:"kind"`
-	Target   string            `json:"target,omitempty"`
-	For      string            `json:"for,omitempty"`
-	Settings map[string]string `json:"settings,omitempty"`
+	Kind     string       `json:"kind"`
+	Target   string       `json:"target,omitempty"`
+	For      string       `json:"for,omitempty"`
+	Settings settingTexts `json:"settings,omitempty"`
 }
 
 // faultList is what GET /faults answers.
@@ -71,9 +29,25 @@ type faultList struct {
 	Injections []InjectionStatus `json:"injections"`
 }
 
+// controlUsage is what GET / of the control API answers, with the address under
+// which it was asked in place of controlExample.
+const controlUsage = `curl localhost:9444/status                   # sessions, streams, rates, faults, ledger
+curl localhost:9444/ledger                   # id ranges, lateness, the newest 1000 sessions
+curl localhost:9444/faults                   # kinds with their settings, and injections so far
+curl localhost:9444/faults -d '{"kind":"stall","target":"all","for":"30s"}'
+curl localhost:9444/faults -d '{"kind":"close","for":"1s","settings":{"code":1008,"reason":"maintenance"}}'
+curl localhost:9444/faults/1                 # its evidence so far
+curl -X DELETE localhost:9444/faults/1       # heals, answers with the evidence
+curl -X POST localhost:9444/stop             # ends traffic for good
+Targets: open, all, session:7, stream:btcusdt@trade, share:0.3. One of a kind acts at a time.
+`
+
+const controlExample = "localhost:9444"
+
 // Control returns the HTTP control API. It is to be served on an address of its
 // own, as a client of the exchange has no business there:
 //
+//	GET    /            what there is, as text, with an example of each
 //	GET    /status      how the server is doing
 //	GET    /ledger      what was published, and the sessions
 //	GET    /faults      the kinds of fault, and the injections so far
@@ -86,6 +60,9 @@ type faultList struct {
 // typed client.
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.ReplaceAll(controlUsage, controlExample, r.Host)) // the client may have gone
+	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.status()) })
 	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) {
 		status := s.ledgerStatus()
@@ -118,7 +95,11 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
 	body.DisallowUnknownFields()
 	var asked controlFault
-	if err := body.Decode(&asked); err != nil {
+	err := body.Decode(&asked)
+	if errors.Is(err, io.EOF) {
+		err = errors.New(`the body is empty, want {"kind":"stall","for":"30s"} or the like`)
+	}
+	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("read fault: %w", err))
 		return
 	}
@@ -153,56 +134,6 @@ func (s *Server) findInjection(w http.ResponseWriter, r *http.Request) *Injectio
 	}
 	refuse(w, http.StatusNotFound, fmt.Errorf("no injection %q", r.PathValue("n")))
 	return nil
-}
-
-func (s *Server) status() Status {
-	status := Status{
-		Source:       s.options.Source.Describe(),
-		WebSocketURL: s.WebSocketURL(),
-		RESTURL:      s.RESTURL(),
-		Opened:       s.opened,
-		Published:    s.ledger.Total(),
-		Rate:         float64(s.ledger.Total()) / time.Since(s.opened).Seconds(),
-		Faults:       s.injectionStatus(),
-		Ledger:       s.ledgerStatus(),
-	}
-	s.publisher.ask(func() {
-		status.Publishing = s.publisher.publishing && !s.publisher.stopped
-		status.Sessions = len(s.publisher.sessions)
-		for session := range s.publisher.sessions {
-			status.Streams += len(session.streams)
-		}
-	})
-	return status
-}
-
-func (s *Server) ledgerStatus() LedgerStatus {
-	p99, most := s.ledger.Late()
-	status := LedgerStatus{Published: s.ledger.Total(), LateP99: p99.Seconds(), LateMax: most.Seconds()}
-	for _, symbol := range s.options.Source.Symbols() {
-		first, last, _ := s.ledger.Published(symbol)
-		status.Symbols = append(status.Symbols, SymbolStatus{symbol, first, last})
-	}
-	return status
-}
-
-func (s *Server) injectionStatus() []InjectionStatus {
-	all := []InjectionStatus{}
-	for _, injection := range s.faults.list() {
-		all = append(all, injection.status())
-	}
-	return all
-}
-
-func (i *Injection) status() InjectionStatus {
-	status := InjectionStatus{
-		N: i.n, Kind: i.fault.Kind, Target: i.fault.Target, Settings: i.fault.Settings,
-		Active: !i.over(), Evidence: i.Evidence(),
-	}
-	if i.fault.For > 0 {
-		status.For = i.fault.For.String()
-	}
-	return status
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

@@ -37,7 +37,7 @@ func TestControl(t *testing.T) {
 	if err != nil || begun.N != 1 || !begun.Active || begun.Target != TargetOpen || begun.For != "1h0m0s" || begun.Evidence.Sessions != 1 {
 		t.Fatalf("begun %+v, %v", begun, err)
 	}
-	if _, err := client.Begin(ctx, Fault{Kind: KindStall}); err == nil || err.Error() != "control POST /faults: fault stall: injection 1: one of this kind has not ended" {
+	if _, err := client.Begin(ctx, Fault{Kind: KindStall}); err == nil || err.Error() != "control POST /faults: fault stall: injection 1: one of this kind has not ended; give it a time to last, or end it" {
 		t.Errorf("a second stall: %v", err)
 	}
 	eventually(t, "bytes withheld", func() bool {
@@ -88,9 +88,12 @@ func TestControlRefuses(t *testing.T) {
 			t.Errorf("%s: %d %s, %v; want %d %s", body, response.StatusCode, answer, err, status, want)
 		}
 	}
-	f("", 400, "read fault: EOF")
+	f("", 400, "read fault: the body is empty")
 	f(`{"kind":"stall","fro":"1s"}`, 400, `read fault: json: unknown field \"fro\"`)
 	f(`{"kind":"stall","for":"soon"}`, 400, `read fault: for: time: invalid duration \"soon\"`)
+	f(`{"kind":"close","settings":{"code":{}}}`, 400, `read fault: setting code is {}, neither text nor number`)
+	f(`{"kind":"close","settings":["code"]}`, 400, `read fault: settings are no object`)
+	f(`{"kind":"close","settings":{"code":1008}}`, 201, `"code":"1008"`)
 	f(`{"kind":"stall","for":"1h"}`, 201, `"active":true`)
 	f(`{"kind":"stall"}`, 409, "has not ended")
 	http.DefaultClient.CloseIdleConnections()

@@ -28,7 +28,7 @@ func newFaultBench(t *testing.T, o Options) *faultBench {
 	if o.Source == nil {
 		o.Source = newTestMarket(t, 1000, "BTCUSDT")
 	}
-	b := &faultBench{t: t, server: newTestServer(t, o), closed: make(chan SessionRecord, 100)}
+	b := &faultBench{t: t, server: newTestServer(t, o), closed: make(chan SessionRecord, maxSessionRecords)}
 	b.server.Ledger().OnSession(func(r SessionRecord) {
 		if !r.Closed.IsZero() {
 			b.closed <- r
@@ -427,7 +427,7 @@ func TestFaultRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f(Fault{Kind: KindStall}, "fault stall: injection 1: one of this kind has not ended")
+	f(Fault{Kind: KindStall}, "fault stall: injection 1: one of this kind has not ended; give it a time to last, or end it")
 	first.End()
 	second, err := s.Begin(Fault{Kind: KindStall})
 	if err != nil {

@@ -94,7 +94,12 @@ func (h *Halts) Trade(symbol string, id int64) Trade {
 }
 
 // Describe says which source this is.
-func (h *Halts) Describe() string { return h.Source.Describe() + " with halts" }
+func (h *Halts) Describe() string {
+	if len(*h.halts.Load()) == 0 {
+		return h.Source.Describe()
+	}
+	return h.Source.Describe() + " with halts"
+}
 
 func (h *Halts) aggregateOf(symbol string, id int64) int64 {
 	return aggregatesOf(h.Source).aggregateOf(symbol, id)

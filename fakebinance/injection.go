@@ -96,7 +96,7 @@ func (s *Server) prepare(f Fault) (*Injection, error) {
 
 var (
 	errClosed = errors.New("the server is closed")
-	errActing = errors.New("one of this kind has not ended")
+	errActing = errors.New("one of this kind has not ended; give it a time to last, or end it")
 )
 
 // apply begins with a session. It runs on the publisher's goroutine.

@@ -14,17 +14,15 @@ const foreignTest = `package other
 
 import (
 	"testing"
-	"time"
 
 	"steadfeed/fakebinance"
 )
 
 func TestAgainstBinance(t *testing.T) {
-	market, _ := fakebinance.NewMarket(fakebinance.MarketOptions{Seed: 1, Symbols: []string{"BTCUSDT"}, Rate: 50, Start: time.Now()})
-	exchange, err := fakebinance.New(fakebinance.Options{Source: market})
+	exchange, err := fakebinance.New(fakebinance.Options{})
 	defer exchange.Close()
 	exchange.Start()
-	if err != nil || exchange.WebSocketURL() == "" {
+	if err != nil || exchange.WebSocketURL() == "" || exchange.Source().Trade("BTCUSDT", exchange.Source().FirstID("BTCUSDT")).Price == 0 {
 		t.Fatal(err)
 	}
 }

@@ -16,6 +16,9 @@ const (
 	// publishes flat out: enough to keep a writer busy, small enough to stay
 	// in the processor's cache.
 	flatOutOutbox = 512 << 10
+	// flatOutAll bounds what it runs ahead of all sessions together, down to
+	// one batch for each.
+	flatOutAll = 64 << 20
 	// batchBytes is what a writer hands to its socket at once: a round of the
 	// publisher fits, and it is four TLS records.
 	batchBytes = 64 << 10
@@ -171,8 +174,10 @@ func (o *outbox) take() (b *batch, last bool) {
 	return b, o.final && len(o.queue) == 0
 }
 
-// full tells that a publisher that runs flat out must wait.
-func (o *outbox) full() bool { return o.size.Load() >= flatOutOutbox }
+// full tells that a publisher that runs flat out for so many sessions must wait.
+func (o *outbox) full(sessions int) bool {
+	return o.size.Load() >= int64(max(batchBytes, min(flatOutOutbox, flatOutAll/sessions)))
+}
 
 // signal leaves a token in c unless there is one.
 func signal(c chan struct{}) {

@@ -30,8 +30,9 @@ type publisher struct {
 	done chan struct{} // closed when run has ended
 
 	publishing bool
-	stopped    bool // for good
-	closed     bool // sessions are shut as they open
+	started    time.Time // zero before
+	stopped    bool      // for good
+	closed     bool      // sessions are shut as they open
 	lines      map[string]*line
 	byStream   map[string]channel
 	queue      []*line // a heap: the line whose next trade is due first is on top
@@ -60,6 +61,7 @@ type line struct {
 	next        Trade
 	subscribers subscribers
 	derived     derived
+	tally       tally
 
 	// Of the current round.
 	touched bool
@@ -147,8 +149,8 @@ func (p *publisher) start() {
 	if p.publishing || p.stopped {
 		return
 	}
-	p.publishing = true
-	now := time.Now().UnixMicro()
+	p.publishing, p.started = true, time.Now()
+	now := p.started.UnixMicro()
 	for _, l := range p.queue {
 		id := p.source.FirstID(l.symbol)
 		if !p.flatOut {
@@ -271,7 +273,9 @@ func (p *publisher) pending(s *session) *batch {
 // handOver enters the round into the ledger, then gives the batches to the
 // sessions: no client ever has a trade that the ledger does not know.
 func (p *publisher) handOver(trades int) {
+	now := time.Now()
 	for _, l := range p.touched {
+		l.tally.add(now, l.last-l.first+1)
 		l.account.last.Store(l.last)
 		if l.heard {
 			l.account.first.CompareAndSwap(notYet, l.first)
@@ -281,7 +285,6 @@ func (p *publisher) handOver(trades int) {
 	p.touched = p.touched[:0]
 	p.ledger.total.Add(int64(trades))
 
-	now := time.Now()
 	for _, s := range p.dirty {
 		b := s.pending
 		s.pending = nil
@@ -305,7 +308,7 @@ func (p *publisher) handOver(trades int) {
 // to: the sessions may be others now.
 func (p *publisher) waitForRoom() bool {
 	for s := range p.sessions {
-		if !s.out.full() {
+		if !s.out.full(len(p.sessions)) {
 			continue
 		}
 		select {

@@ -19,6 +19,34 @@ const (
 	maxActs = 10_000
 )
 
+// settingTexts are the settings of a fault as JSON has them. A number or a
+// boolean may go without quotes.
+type settingTexts map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *settingTexts) UnmarshalJSON(b []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return errors.New("settings are no object of names and values")
+	}
+	*s = make(settingTexts, len(raw))
+	for name, value := range raw {
+		var text string
+		switch value[0] {
+		case '"':
+			if err := json.Unmarshal(value, &text); err != nil {
+				return err
+			}
+		case '{', '[', 'n': // n as in null
+			return fmt.Errorf("setting %s is %s, neither text nor number", name, value)
+		default:
+			text = string(value)
+		}
+		(*s)[name] = text
+	}
+	return nil
+}
+
 // Act is one fault of a scenario.
 type Act struct {
 	At time.Duration // since the scenario began
@@ -45,21 +73,25 @@ func ReadScenario(r io.Reader) (Scenario, error) {
 	}
 	var text bytes.Buffer
 	for line := range strings.Lines(string(whole)) {
-		if bare := strings.TrimSpace(line); !strings.HasPrefix(bare, "//") && !strings.HasPrefix(bare, "#") {
-			text.WriteString(line)
+		if bare := strings.TrimSpace(line); strings.HasPrefix(bare, "//") || strings.HasPrefix(bare, "#") {
+			line = "\n" // lines keep their numbers
 		}
+		text.WriteString(line)
 	}
 	var rows []struct {
-		At       string            `json:"at"`
-		Kind     string            `json:"kind"`
-		Target   string            `json:"target"`
-		For      string            `json:"for"`
-		Settings map[string]string `json:"settings"`
+		At       string       `json:"at"`
+		Kind     string       `json:"kind"`
+		Target   string       `json:"target"`
+		For      string       `json:"for"`
+		Settings settingTexts `json:"settings"`
 	}
-	decode := json.NewDecoder(&text)
+	decode := json.NewDecoder(bytes.NewReader(text.Bytes()))
 	decode.DisallowUnknownFields()
 	if err := decode.Decode(&rows); err != nil {
-		return Scenario{}, fmt.Errorf("read scenario: %w", err)
+		return Scenario{}, fmt.Errorf("read scenario: %s%w", lineOf(text.Bytes(), err), err)
+	}
+	if _, err := decode.Token(); err != io.EOF {
+		return Scenario{}, errors.New("read scenario: it goes on after the list of faults")
 	}
 	if len(rows) > maxActs {
 		return Scenario{}, fmt.Errorf("read scenario: it has %d faults, at most %d are possible", len(rows), maxActs)
@@ -85,6 +117,22 @@ func ReadScenario(r io.Reader) (Scenario, error) {
 	}
 	slices.SortStableFunc(s.Acts, func(a, b Act) int { return int(a.At - b.At) })
 	return s, errors.Join(problems...)
+}
+
+// lineOf says in which line an error of encoding/json is, if that tells.
+func lineOf(text []byte, err error) string {
+	var offset int64
+	var syntax *json.SyntaxError
+	var form *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &form):
+		offset = form.Offset
+	default:
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", 1+bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")))
 }
 
 // CheckScenario tells what Play could not begin.

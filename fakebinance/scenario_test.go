@@ -74,5 +74,9 @@ func TestScenarioThatCannotBeRead(t *testing.T) {
 	f(`[{"kind": "reset", "at": "soon"}, {"kind": "reset", "for": "-1s"}]`, `fault 2: for is "-1s"`)
 	f(`{"kind": "reset"}`, "cannot unmarshal")
 	f(``, "EOF")
+	f("[\n  // a comment\n  {\"kind\": \"reset\"},\n]", "line 4: invalid character")
+	f("[\n  {\"kind\": 5}]", "line 2: json: cannot unmarshal number")
+	f(`[{"kind": "reset"}] [{"kind": "stall"}]`, "it goes on after the list")
+	f(`[{"kind": "close", "settings": {"code": null}}]`, "setting code is null")
 	f("["+strings.Repeat(`{"kind":"reset"},`, maxActs)+`{"kind":"reset"}]`, "at most 10000")
 }

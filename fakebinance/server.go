@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,10 +16,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Options say how a Server behaves. The zero value of each but Source is a
-// sensible default.
+// Options say how a Server behaves. The zero value of each is a sensible default.
 type Options struct {
-	Source Source // what it publishes; required
+	Source Source // what it publishes; nil: a market of three symbols, by Seed
 	Seed   uint64 // of what faults draw by lot
 
 	Listener net.Listener // nil: one on 127.0.0.1 with a free port
@@ -54,12 +54,24 @@ const (
 	defaultRESTWeightLimit = 6000
 )
 
+// The market of a server without a Source.
+const (
+	defaultSymbols = "BTCUSDT ETHUSDT BNBUSDT"
+	defaultRate    = 50 // trades a second and symbol, near the mean of BTCUSDT
+)
+
 // headTimeout is how long a client may take to say what it wants.
 const headTimeout = 10 * time.Second
 
 func (o *Options) complete() error {
 	if o.Source == nil {
-		return errors.New("make server: no source of trades")
+		market, err := NewMarket(MarketOptions{Seed: o.Seed, Symbols: strings.Fields(defaultSymbols), Rate: defaultRate, Start: time.Now()})
+		if err != nil {
+			return err
+		}
+		if o.Source, err = NewHalts(market); err != nil {
+			return err
+		}
 	}
 	if len(o.Source.Symbols()) == 0 {
 		return errors.New("make server: the source has no symbols")
@@ -248,8 +260,13 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 		return
 	}
 	through := &hijackWire{ResponseWriter: w}
+	if !s.options.Switches.NoCompression {
+		through.agreed = negotiate(r.Header)
+	}
 	offering := upgrader
-	offering.EnableCompression = !s.options.Switches.NoCompression
+	if offering.EnableCompression = through.agreed != ""; offering.EnableCompression {
+		r.Header.Set(extensionsHeader, "permessage-deflate") // gorilla has nothing left to decide
+	}
 	ws, err := offering.Upgrade(through, r, nil)
 	if err != nil {
 		return // Upgrade has told the client
@@ -266,7 +283,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 		record:    SessionRecord{N: n, Opened: time.Now()},
 	}
 	opened.breached = func() { s.addresses.breach(host) }
-	if offering.EnableCompression && offersDeflate(r.Header) {
+	if offering.EnableCompression {
 		asked.format |= deflated
 	}
 	through.wire.session = opened
@@ -338,6 +355,9 @@ func (s *Server) CertPEM() []byte {
 	}
 	return s.authority.pem()
 }
+
+// Source is what the server publishes from.
+func (s *Server) Source() Source { return s.options.Source }
 
 // Ledger is the account of what was published.
 func (s *Server) Ledger() *Ledger { return s.ledger }

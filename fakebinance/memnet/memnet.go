@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -67,8 +68,12 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 }
 
 // Dial connects to a listener. Its signature is that of net.Dialer.DialContext;
-// network is "tcp". Without a listener the connection is refused.
+// network is "tcp". localhost is 127.0.0.1, and the only name. Without a
+// listener the connection is refused.
 func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if port, is := strings.CutPrefix(addr, "localhost:"); is {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
 	n.mu.Lock()
 	l := n.listeners[addr]
 	local := address(net.JoinHostPort("127.0.0.1", strconv.Itoa(n.nextPort)))

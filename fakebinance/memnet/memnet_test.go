@@ -296,6 +296,17 @@ func TestDial(t *testing.T) {
 		if _, err := network.Listen(addr); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("listen twice: %v", err)
 		}
+		_, port, _ := net.SplitHostPort(addr)
+		named, err := network.Dial(t.Context(), "tcp", "localhost:"+port)
+		if err != nil {
+			t.Fatalf("by name: %v", err)
+		}
+		accepted, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		named.Close()
+		accepted.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		// Nobody accepts: the backlog fills, then a dial waits.

@@ -158,6 +158,7 @@ func TestMistakes(t *testing.T) {
 	}
 	f(64, `unknown command or argument "sreve"`, "sreve")
 	f(64, `unknown command or argument "now"`, "serve", "now")
+	f(64, `flags come after the command faults`, "-rate", "2", "faults")
 	f(64, `-lsten`, "-lsten", "127.0.0.1:0")
 	f(64, `invalid value "fast" for flag -rate`, "-rate", "fast")
 	f(64, "make market: rate -1 is not within", "-rate=-1")
@@ -175,25 +176,54 @@ func TestMistakes(t *testing.T) {
 	f(1, fmt.Sprintf("dial ws://%s/stream?streams=btcusdt@trade:", taken.Addr()), "record", "-from", "ws://"+taken.Addr().String(), "-symbols", "BTCUSDT", "-out", bad+"y")
 }
 
-// A scenario is checked before anything is served, and then played.
+// A scenario is checked before anything is served, and then played; YAML and
+// JSON say the same.
 func TestScenarioFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weather.json")
-	write := func(text string) {
+	dir := t.TempDir()
+	with := func(name, text string) []string {
 		t.Helper()
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return []string{"-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-scenario", path}
 	}
-	args := []string{"-listen", "127.0.0.1:0", "-control", "127.0.0.1:0", "-scenario", path}
-	write(`[{"kind": "flood"}]`)
-	var printed output
-	if status := run(t.Context(), append([]string{"fakebinance"}, args...), &printed, &printed); status != exitUsage || !strings.Contains(printed.String(), "flood") {
-		t.Errorf("exit %d, said %s", status, &printed)
+	bad := func(name, text, want string) {
+		t.Helper()
+		var printed output
+		status := run(t.Context(), append([]string{"fakebinance"}, with(name, text)...), &printed, &printed)
+		if status != exitUsage || !strings.Contains(printed.String(), want) || strings.Contains(printed.String(), "serving") {
+			t.Errorf("%s: exit %d, said %s, want %s", name, status, &printed, want)
+		}
 	}
-	write("// at once\n[{\"kind\": \"reset\"}]")
-	stderr, stop := start(t, args...)
-	stderr.find(t, `(a fault of the scenario begins)`)
-	if status := stop(); status != 0 {
-		t.Errorf("exit %d", status)
+	bad("weather.json", `[{"kind": "flood"}]`, `fault "flood" is none of`)
+	bad("weather.yaml", "- kind: flood", `fault "flood" is none of`)
+	bad("weather.yml", "- kind: reset\n  at: soon", `at is "soon"`)
+	bad("weather.yaml", "- kind: reset\n  when: 10s", "line 2: field when not found")
+	bad("weather.yaml", "kind: reset", "line 1: cannot unmarshal")
+	bad("weather.yaml", "[]\n---\n[]", "it goes on after")
+	bad("weather.yaml", "", "EOF")
+	good := func(name, text string) {
+		t.Helper()
+		stderr, stop := start(t, with(name, text)...)
+		stderr.find(t, `(a fault of the scenario begins.*kind=halt)`)
+		control := fakebinance.NewClient(stderr.find(t, `url=(http://\S+)`))
+		got, err := control.Injection(t.Context(), 1)
+		if err != nil || got.Kind != "close" || got.Target != "all" || got.For != "1m0s" || got.Settings["code"] != "1012" || got.Settings["reason"] != "back soon" {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if status := stop(); status != 0 {
+			t.Errorf("%s: exit %d", name, status)
+		}
 	}
+	good("weather.json", `[
+	// both at once
+	{"kind": "close", "target": "all", "for": "1m", "settings": {"code": 1012, "reason": "back soon"}},
+	{"kind": "halt", "for": "1m"}
+]`)
+	good("weather.yaml", `# both at once
+- {kind: close, target: all, for: 1m, settings: {code: 1012, reason: back soon}} # a comment
+- kind: halt
+  for: 1m
+`)
 }

@@ -26,26 +26,57 @@ func serveCommand(stderr io.Writer) *cli.Command {
 		Name:      "serve",
 		Usage:     "run the exchange (the default)",
 		ArgsUsage: " ",
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9443", Usage: "address of WebSocket and REST"},
-			&cli.StringFlag{Name: "control", Value: "127.0.0.1:9444", Usage: "address of the control API; empty: none"},
-			&cli.BoolFlag{Name: "tls", Usage: "serve wss and https with a certificate made at the start"},
-			&cli.StringFlag{Name: "ca-out", Usage: "write the certificate that clients have to trust to this file (PEM)"},
-			&cli.StringFlag{Name: "symbols", Value: "BTCUSDT,ETHUSDT,BNBUSDT", Usage: "symbols of the synthetic market"},
-			&cli.FloatFlag{Name: "rate", Value: 50, Usage: "mean trades a second of each symbol of the market"},
-			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the market and of what faults draw by lot"},
-			&cli.StringFlag{Name: "capture", Usage: "replay this capture in place of the market"},
-			&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay; 1 is as recorded"},
-			&cli.BoolFlag{Name: "flat-out", Usage: "publish as fast as clients take it (for benchmarks)"},
-			&cli.StringFlag{Name: "scenario", Usage: "begin the faults of this file at their times: a JSON list with comments, each {\"at\", \"kind\", \"target\", \"for\", \"settings\"}"},
-			&cli.BoolFlag{Name: "verbose", Usage: "log sessions too"},
-		}, switchFlags()...),
-		Action: func(ctx context.Context, c *cli.Command) error { return serve(ctx, c, stderr) },
+		Flags:     serveFlags(),
+		Action:    func(ctx context.Context, c *cli.Command) error { return serve(ctx, c, stderr) },
 	}
 }
 
-// source is the source of trades that the flags ask for.
+// serveFlags are for the exchange only: no other command has them.
+func serveFlags() []cli.Flag {
+	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9443", Usage: "address of WebSocket and REST"},
+		&cli.StringFlag{Name: "control", Value: "127.0.0.1:9444", Usage: "address of the control API; empty: none"},
+		&cli.BoolFlag{Name: "tls", Usage: "serve wss and https with a certificate made at the start"},
+		&cli.StringFlag{Name: "ca-out", Usage: "write the certificate that clients have to trust to this file (PEM)"},
+		&cli.StringFlag{Name: "symbols", Value: "BTCUSDT,ETHUSDT,BNBUSDT", Usage: "symbols of the synthetic market"},
+		&cli.FloatFlag{Name: "rate", Value: 50, Usage: "mean trades a second of each symbol of the market"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the market and of what faults draw by lot"},
+		&cli.StringFlag{Name: "capture", Usage: "replay this capture in place of the market"},
+		&cli.FloatFlag{Name: "speed", Value: 1, Usage: "of the replay; 1 is as recorded"},
+		&cli.BoolFlag{Name: "flat-out", Usage: "publish as fast as clients take it (for benchmarks)"},
+		&cli.StringFlag{Name: "scenario", Usage: "begin the faults of this file at their times: a list of {at, kind, target, for, settings}, in YAML if its name ends with .yaml or .yml, else in JSON with comments"},
+		&cli.BoolFlag{Name: "verbose", Usage: "log sessions too"},
+	}, switchFlags()...)
+	for _, f := range flags {
+		switch f := f.(type) {
+		case *cli.BoolFlag:
+			f.Local = true
+		case *cli.IntFlag:
+			f.Local = true
+		case *cli.Uint64Flag:
+			f.Local = true
+		case *cli.FloatFlag:
+			f.Local = true
+		case *cli.DurationFlag:
+			f.Local = true
+		case *cli.StringFlag:
+			f.Local = true
+		}
+	}
+	return flags
+}
+
+// source is the source of trades that the flags ask for. It can be halted.
 func source(c *cli.Command) (fakebinance.Source, error) {
+	trades, err := trading(c)
+	if err != nil {
+		return nil, err
+	}
+	return fakebinance.NewHalts(trades)
+}
+
+// trading is the market or the replay that the flags ask for.
+func trading(c *cli.Command) (fakebinance.Source, error) {
 	if path := c.String("capture"); path != "" {
 		if c.IsSet("symbols") || c.IsSet("rate") {
 			return nil, usage("-capture brings its own symbols and rate; leave out -symbols and -rate")
@@ -150,26 +181,6 @@ func serve(ctx context.Context, c *cli.Command, stderr io.Writer) error {
 	<-ctx.Done()
 	logger.Info("stopping", "published", server.Ledger().Total())
 	return nil
-}
-
-// readScenario reads and checks a scenario, before anything is served; there is
-// none without a path.
-func readScenario(server *fakebinance.Server, path string) (scenario fakebinance.Scenario, err error) {
-	if path == "" {
-		return scenario, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return scenario, usageError{err}
-	}
-	defer f.Close()
-	if scenario, err = fakebinance.ReadScenario(f); err == nil {
-		err = server.CheckScenario(scenario)
-	}
-	if err != nil {
-		return scenario, usageError{fmt.Errorf("-scenario %s: %w", path, err)}
-	}
-	return scenario, nil
 }
 
 // serveControl serves the control API; end stops it and waits until it has.

@@ -16,11 +16,11 @@ func switchFlags() []cli.Flag {
 		case *cli.BoolFlag:
 			f.Category = category
 		case *cli.IntFlag:
-			f.Category = category
+			f.Category, f.HideDefault = category, true // the usage says what 0 stands for
 		case *cli.FloatFlag:
 			f.Category = category
 		case *cli.DurationFlag:
-			f.Category = category
+			f.Category, f.HideDefault = category, true
 		case *cli.StringFlag:
 			f.Category = category
 		}

@@ -16,8 +16,10 @@ const KindSingle = "single"
 
 // Case is one fault as a run of its own does it.
 type Case struct {
-	Name string  // of the fault, with what is special about it
-	Rate float64 // trades a second and symbol; 0: as all
+	Name    string   // of the fault, with what is special about it
+	Rate    float64  // trades a second and symbol; 0: as all
+	Symbols int      // beside those of all
+	Hosts   []string // names of the exchange that the subject is told, best first; nil: one
 	soak.Injection
 }
 
@@ -47,7 +49,11 @@ func Cases() []Case {
 	for _, notice := range []time.Duration{0, 10 * time.Second, 10 * time.Minute} {
 		add(fmt.Sprintf("server-shutdown, notice %s", notice), fakebinance.KindServerShutdown, open, notice+5*time.Second, set{"notice": notice.String()}, nil)
 	}
+	add("disconnect of all of several sessions at once", fakebinance.KindReset, open, time.Second, nil, nil)
+	all[len(all)-1].Symbols, all[len(all)-1].Rate = manySymbols, 1
 	add("refuse", fakebinance.KindRefuse, open, 30*time.Second, nil, cut(0))
+	add("refuse one URL of two", fakebinance.KindRefuse, open, 30*time.Second, set{"host": "localhost"}, cut(0))
+	all[len(all)-1].Hosts = []string{"localhost", "127.0.0.1"}
 	add("mute", fakebinance.KindMute, open, time.Minute, nil, cut(0))
 	add("tls-cut", fakebinance.KindTLSCut, open, 30*time.Second, nil, cut(0))
 	for _, as := range []string{fakebinance.CertificateExpired, fakebinance.CertificateSelfSigned, fakebinance.CertificateWrongName, fakebinance.CertificateUnknownAuthority} {
@@ -150,6 +156,9 @@ func oftener(kind string, settings map[string]string) map[string]string {
 var barred = map[string]time.Duration{"418": 2 * time.Minute, "429": 2 * time.Minute, "403": time.Minute, "451": time.Minute}
 
 const (
+	// manySymbols take a client that keeps its URL below what was seen to work,
+	// 8004 characters, more than one session: their streams have 18 each.
+	manySymbols = 600
 	// singleSettle is for the longest repair: a history that was away and has
 	// asked to be left alone.
 	singleSettle = time.Minute

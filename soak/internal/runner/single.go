@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"steadfeed/fakebinance"
 	"steadfeed/soak"
 	"steadfeed/soak/internal/fault"
+	"steadfeed/soak/internal/testbed"
 )
 
 // Timetable of a run of one fault.
@@ -54,6 +56,16 @@ func SinglePlan(c fault.Case, seed uint64) (soak.Plan, error) {
 		SampleEvery: soak.Duration(time.Second),
 		DrainWithin: soak.Duration(5 * time.Minute),
 		Limits:      virtualLimits(),
+	}
+	for n := range c.Symbols {
+		plan.Symbols = append(plan.Symbols, fmt.Sprintf("SYM%04dUSDT", n))
+	}
+	if len(c.Hosts) > 0 {
+		urls := make([]string, len(c.Hosts))
+		for i, host := range c.Hosts {
+			urls[i] = "wss://" + net.JoinHostPort(host, testbed.VirtualPort)
+		}
+		plan.Subject.Settings["STREAMER_WS_URL"] = strings.Join(urls, ",")
 	}
 	const alone = "a run of one fault shows what becomes of it, in a table; the plans judge it"
 	for i, limit := range plan.Limits {

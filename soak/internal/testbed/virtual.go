@@ -13,9 +13,12 @@ import (
 	"steadfeed/fakebinance/memnet"
 )
 
+// VirtualPort is where the exchange of a virtual run listens.
+const VirtualPort = "9443"
+
 // Addresses in the network of a virtual run.
 const (
-	virtualExchange = "127.0.0.1:9443"
+	virtualExchange = "127.0.0.1:" + VirtualPort
 	virtualRegistry = "127.0.0.1:8081"
 	virtualSubject  = "127.0.0.1:9091"
 	virtualSecond   = "127.0.0.1:9093" // of one that runs beside the first
