@@ -22,9 +22,9 @@ const (
 	// last collection left, so readings between two of them are one reading.
 	leastCollections = 3
 
-	// leastJumps is how many jumps give an interval: with two, Student's t
-	// would be in the hundreds.
-	leastJumps = 3
+	// leastJumps is how many jumps give an interval. That of two is hundreds of
+	// errors wide and convicts nobody, but there is one.
+	leastJumps = 2
 
 	// oneSideEvent: an event is found to leave something behind when less than
 	// one clean process in a thousand would show as much.
