@@ -79,6 +79,18 @@ func Measure(samples []soak.Sample, from time.Time) Growth {
 	return g
 }
 
+// Peak is the highest resident memory, in bytes, of the samples that Measure
+// takes; 0 when there are none.
+func Peak(samples []soak.Sample, from time.Time) float64 {
+	var top int64
+	for _, s := range samples {
+		if s.Phase != soak.PhaseWarmUp && !s.At.Before(from) {
+			top = max(top, s.RSSBytes)
+		}
+	}
+	return float64(top)
+}
+
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
