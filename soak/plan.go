@@ -48,6 +48,7 @@ type Plan struct {
 	Fresh       Duration    `json:"fresh,omitempty"` // how long a trade is on its way when all is well; 0: a second
 	DrainWithin Duration    `json:"drain_within"`    // from the end of traffic until every trade must be visible
 	Limits      []Limit     `json:"limits"`
+	Criteria    string      `json:"criteria,omitempty"` // by which the run is judged; empty: CriteriaSeed
 	// Least is how much must have happened, by the subject's counters: a run in
 	// which less did shows less than it seems to.
 	Least      map[string]float64 `json:"least,omitempty"`
@@ -59,6 +60,15 @@ type Plan struct {
 	Omitted    []string           `json:"omitted,omitempty"`    // what did not fit into a compressed timetable
 	Topic      *Topic             `json:"topic,omitempty"`      // of an audit of a topic that exists; it has no traffic, subject, phases or injections
 }
+
+// Sets of criteria. A run is judged by one and told what the other says.
+const (
+	CriteriaSeed   = "seed"   // the plan's limits
+	CriteriaStrict = "strict" // and of memory what a Go process should hold
+)
+
+// Criteria are the sets that there are.
+var Criteria = []string{CriteriaSeed, CriteriaStrict}
 
 // Topic is what an audit reads, and whom it asks about what it finds. Secrets
 // are no part of it.

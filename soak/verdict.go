@@ -55,7 +55,17 @@ type Verdict struct {
 	Checks     []Check      `json:"checks"`
 	Injections []Injection  `json:"injections"`
 	Findings   []Finding    `json:"findings"`
-	Power      []string     `json:"power"` // what this run could have missed
+	Power      []string     `json:"power"`              // what this run could have missed
+	Criteria   string       `json:"criteria,omitempty"` // that were chosen; empty: CriteriaSeed
+	Other      *Opinion     `json:"other,omitempty"`    // what the others say, where they differ
+}
+
+// Opinion is what a run comes to by the set of criteria that was not chosen. It
+// is information: outcome and exit status are those of the chosen one.
+type Opinion struct {
+	Criteria string  `json:"criteria"`
+	Outcome  Outcome `json:"outcome"`
+	Checks   []Check `json:"checks"` // those that the chosen set has not, or with another limit
 }
 
 // SubjectBuild says what was tested.

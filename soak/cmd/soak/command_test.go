@@ -36,6 +36,7 @@ func TestWrongInput(t *testing.T) {
 	f(64, "seed", "run", "smoke", "-seed", "often")
 	f(64, "must not be negative", "run", "smoke", "-subject", here, "-rate", "-2")
 	f(64, "must be positive", "run", "smoke", "-subject", here, "-speed", "0")
+	f(64, "there is seed, strict", "run", "smoke", "-subject", here, "-criteria", "mild")
 	f(64, "no-such-file", "run", "smoke", "-subject", here, "-capture", "no-such-file")
 	f(4, "bin/none cannot be run: no such file or directory", "run", "smoke", "-subject", "bin/none")
 	f(4, "bin/none cannot be run", "bench", "-subject", "bin/none")

@@ -45,10 +45,26 @@ func printVerdict(out io.Writer, run *soak.Run, verdict soak.Verdict) {
 	if header {
 		fmt.Fprintln(out)
 	}
+	if other := verdict.Other; other != nil {
+		fmt.Fprintln(out, otherText(other))
+	}
 	if _, err := os.Stat(reportPath(run)); err == nil {
 		fmt.Fprintln(out, "report:", shorten(reportPath(run)))
 	}
 	fmt.Fprintln(out, "run:   ", shorten(run.Dir()))
+}
+
+// otherText is what the criteria that were not chosen come to, in a line.
+func otherText(o *soak.Opinion) string {
+	var figures []string
+	for _, c := range o.Checks {
+		text := fmt.Sprintf("%s %s", c.ID, c.Outcome)
+		if c.Observed != nil {
+			text += fmt.Sprintf(", %.4g of %s", *c.Observed, c.Limit)
+		}
+		figures = append(figures, text)
+	}
+	return fmt.Sprintf("by the %s criteria: %s (%s)", o.Criteria, o.Outcome, strings.Join(figures, "; "))
 }
 
 func reportPath(run *soak.Run) string { return filepath.Join(run.Dir(), soak.ReportFile) }

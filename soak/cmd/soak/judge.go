@@ -21,12 +21,20 @@ func judgeCommand() *cli.Command {
 		Name:      "judge",
 		Usage:     "judge a run again from its evidence, and write its report",
 		ArgsUsage: "RUN",
+		Flags:     []cli.Flag{criteriaFlag()},
 		Action: func(_ context.Context, command *cli.Command) error {
 			run, err := openRun(command)
 			if err != nil {
 				return err
 			}
-			verdict, err := runner.Judge(run)
+			criteria, err := criteriaOf(command)
+			if err != nil {
+				return err
+			}
+			if criteria == "" {
+				criteria = run.Plan().Criteria
+			}
+			verdict, err := runner.JudgeBy(run, criteria)
 			if err != nil {
 				return broken(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -45,7 +46,21 @@ func planFlags() []cli.Flag {
 		&cli.StringFlag{Name: "project", Usage: "name of the compose project of a plan with containers, so that runs stand side by side (default: steadfeed-soak)", HideDefault: true},
 		&cli.StringFlag{Name: "prometheus-image", Value: testbed.PrometheusImage, Usage: "of a plan with containers: it watches for alerts; \"" + noPrometheus + "\": none does", Sources: cli.EnvVars("PROMETHEUS_IMAGE")},
 		&cli.FloatFlag{Name: "rate", Value: -1, HideDefault: true, Usage: "synthetic trades per second and symbol (default: the plan's)"},
+		criteriaFlag(),
 	}
+}
+
+func criteriaFlag() cli.Flag {
+	return &cli.StringFlag{Name: "criteria", HideDefault: true, Usage: "judge by the plan's limits (" + soak.CriteriaSeed + ", the default), or by what a Go process should hold of memory (" + soak.CriteriaStrict + "); what the other set says is printed too"}
+}
+
+// criteriaOf is the set of criteria that was asked for, empty when none was.
+func criteriaOf(command *cli.Command) (string, error) {
+	criteria := command.String("criteria")
+	if criteria != "" && !slices.Contains(soak.Criteria, criteria) {
+		return "", usage("-criteria %s: there is %s", criteria, strings.Join(soak.Criteria, ", "))
+	}
+	return criteria, nil
 }
 
 func runCommand() *cli.Command {
@@ -122,6 +137,10 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 	if command.IsSet("rate") && command.IsSet("capture") {
 		return soak.Plan{}, usage("-rate is for synthetic trades, -capture has its own rate: choose one, or set -speed")
 	}
+	criteria, err := criteriaOf(command)
+	if err != nil {
+		return soak.Plan{}, err
+	}
 	subject := strings.Fields(command.String("subject"))
 	switch {
 	case len(subject) > 0:
@@ -135,13 +154,14 @@ func draftPlan(name string, command *cli.Command) (soak.Plan, error) {
 		prometheus = ""
 	}
 	plan, err := runner.NewPlan(name, runner.Choices{
-		Seed:    seed,
-		Subject: subject,
-		Name:    subjectName(subject[0]),
-		Capture: command.String("capture"),
-		Speed:   command.Float("speed"),
-		Rate:    command.Float("rate"),
-		Scale:   command.Int("scale"),
+		Seed:     seed,
+		Subject:  subject,
+		Name:     subjectName(subject[0]),
+		Capture:  command.String("capture"),
+		Speed:    command.Float("speed"),
+		Rate:     command.Float("rate"),
+		Scale:    command.Int("scale"),
+		Criteria: criteria,
 
 		KafkaImage: command.String("kafka-image"), RegistryImage: command.String("registry-image"),
 		Brokers: command.Int("brokers"), Project: command.String("project"),

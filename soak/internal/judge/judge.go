@@ -4,15 +4,18 @@ import "steadfeed/soak"
 
 // Judge makes the verdict of a run.
 func Judge(e Evidence) soak.Verdict {
+	limits, _ := limitsBy(e.Plan.Criteria, e.Plan)
 	v := soak.Verdict{
 		Schema: soak.VerdictSchema, Run: e.Run, Plan: e.Plan.Name, Seed: e.Plan.Seed, Subject: e.Subject,
 		Began: e.Began, Ended: e.Ended,
 		Delivery:   e.delivery(),
 		Injections: append([]soak.Injection{}, e.Plan.Injections...),
 		Findings:   append([]soak.Finding{}, e.Ledger.Findings...),
-		Checks:     checks(&e),
+		Checks:     checks(&e, limits),
+		Criteria:   e.Plan.Criteria,
 	}
 	v.Outcome = outcome(&e, v.Checks)
+	v.Other = opinion(&e, v.Checks)
 	v.Claims = claims(&e, v.Checks)
 	v.NotClaimed = notClaimed(&e, v.Checks)
 	v.Power = power(&e)
@@ -20,18 +23,18 @@ func Judge(e Evidence) soak.Verdict {
 	return v
 }
 
-// checks applies each limit of the plan, in the order of the criteria. A limit
+// checks applies each limit, in the order of the criteria. A limit
 // of no known criterion, which a plan of another version can have, comes last.
-func checks(e *Evidence) []soak.Check {
+func checks(e *Evidence, limits []soak.Limit) []soak.Check {
 	out := []soak.Check{}
 	for _, c := range criteria {
-		for _, limit := range e.Plan.Limits {
+		for _, limit := range limits {
 			if limit.ID == c.id {
 				out = append(out, apply(e, c, limit))
 			}
 		}
 	}
-	for _, limit := range e.Plan.Limits {
+	for _, limit := range limits {
 		if _, known := find(limit.ID); !known {
 			out = append(out, soak.Check{
 				ID: limit.ID, Role: limit.Role, Outcome: soak.Inconclusive,

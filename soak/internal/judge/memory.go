@@ -105,31 +105,54 @@ func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
 	}
 }
 
+// rotationsAMonth: one each four hours. The interval of a rotation times so
+// many is what a month of them can come to.
+const rotationsAMonth = 180
+
+// memoryPerRotation compares the jumps of the live heap in the phase of events
+// with the limit. Their interval is wide beside a limit for one event, since it
+// takes no credit for jumps that make up for each other, so it convicts and the
+// figure acquits: it fails when the whole interval lies over the limit, passes
+// when the figure does not, and is inconclusive in between. The first event is
+// left out: before it lies what a young process still gives back, behind it
+// what a first time fills for all the others.
 func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
-	var began, over time.Time
+	m := measurement{evidence: soak.SamplesFile}
+	var phase []soak.Sample
 	for _, s := range e.Samples {
 		if s.Phase == soak.PhaseEvents {
-			if began.IsZero() {
-				began = s.At
-			}
-			over = s.At
+			phase = append(phase, s)
 		}
 	}
-	var events int
+	var events []time.Time
 	for _, s := range e.Ledger.Sessions {
-		if ended(e, s) && s.Closed.After(began) && s.Closed.Before(over) {
-			events++
+		if len(phase) > 0 && ended(e, s) && s.Closed.After(phase[0].At) && s.Closed.Before(phase[len(phase)-1].At) {
+			events = append(events, s.Closed)
 		}
 	}
-	bytes, ok := leak.PerEvent(e.Samples, events)
+	slices.SortFunc(events, time.Time.Compare)
+	if len(events) > 0 { // the first one is where it begins
+		phase = slices.DeleteFunc(phase, func(s soak.Sample) bool { return s.At.Before(events[0]) })
+		events = events[1:]
+	}
+	g, ok := leak.PerEvent(phase, events)
 	if !ok {
-		return measurement{unfit: true, why: fmt.Sprintf("%d sessions ended in the phase of events, and too few samples of the live heap", events), evidence: soak.SamplesFile}
+		m.unfit = true
+		m.why = fmt.Sprintf("%d sessions ended in the phase of events, and the live heap was read too seldom between them", len(events))
+		return m
 	}
-	return measurement{
-		value:    number(max(bytes, 0) / kibibyte),
-		why:      reasoned(limit, fmt.Sprintf("%+.1f KiB for each of %d ends of a session that were brought about, by the live heap after collection", bytes/kibibyte, events)),
-		evidence: soak.SamplesFile,
+	m.value, m.low, m.high = number(g.Bytes/kibibyte), number(g.Low/kibibyte), number(g.High/kibibyte)
+	what := fmt.Sprintf("%+.1f KiB (%+.1f to %+.1f) for each of %d ends of a session that were brought about, by %d jumps of the live heap after collection; %+.1f to %+.1f MB in %d of them, a month's rotations",
+		g.Bytes/kibibyte, g.Low/kibibyte, g.High/kibibyte, len(events), g.Jumps, g.Low*rotationsAMonth/megabyte, g.High*rotationsAMonth/megabyte, rotationsAMonth)
+	if limit.Max != nil {
+		most := *limit.Max * kibibyte
+		m.decided, m.missed = true, g.Low > most
+		if m.unfit = g.Bytes > most && !m.missed; m.unfit {
+			what += "; the interval straddles the limit: bring about more events"
+		}
 	}
+	m.why = reasoned(limit, what)
+	return m
 }
 
 // reasoned is what was measured, and the plan's reason for not gating on it.

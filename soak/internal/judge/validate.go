@@ -16,6 +16,9 @@ import (
 // about a check would pass it unseen, so each must have a role.
 func Validate(plan soak.Plan) error {
 	var problems []error
+	if c := plan.Criteria; c != "" && !slices.Contains(soak.Criteria, c) {
+		problems = append(problems, fmt.Errorf("criteria %q are not one of %s", c, strings.Join(soak.Criteria, ", ")))
+	}
 	seen := map[string]bool{}
 	gates := 0
 	for _, limit := range plan.Limits {
@@ -74,7 +77,7 @@ func validate(limit soak.Limit) error {
 			return fmt.Errorf("limit %s: %g is no figure to judge by", limit.ID, *figure)
 		}
 	}
-	takesMax, takesMin := c.bound == atMost, c.bound == atLeast
+	takesMax, takesMin := c.bound == atMost || c.bound == within, c.bound == atLeast || c.bound == within
 	switch {
 	case limit.Max != nil && !takesMax:
 		return fmt.Errorf("limit %s takes no maximum", limit.ID)

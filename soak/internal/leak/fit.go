@@ -17,7 +17,8 @@ const (
 	oneSide     = 0.995 // of Student's t
 	lagMax      = 0.97  // cap of the correlation of neighbours
 	freedomMin  = 2.0
-	shiftMargin = 2 // blocks at either end in which no shift is looked for
+	shiftMargin = 2    // blocks at either end in which no shift is looked for
+	tiny        = 1e-9 // a square that is nothing but rounding
 )
 
 // Shift is a level that changed at once.
@@ -99,59 +100,72 @@ func fit(blocks []block, figure func(block) float64, varied bool, wander float64
 // shifts finds level shifts, the one that explains most first.
 func shifts(known [][]float64, y []float64) [][]float64 {
 	n := len(y)
+	basis := straighten(known)
+	rest := without(y, basis)
 	var found [][]float64
 	for len(found) < shiftsMax {
-		basis := slices.Concat(known, found)
-		rest := orthogonal(y, basis)
-		before := floats.Dot(rest, rest)
-		var best []float64
-		var gain float64
-		for k := shiftMargin; k <= n-shiftMargin; k++ {
-			step := make([]float64, n)
-			for i := k; i < n; i++ {
-				step[i] = 1
+		// A step from k on is ones behind k, so its products with anything
+		// are sums of a tail.
+		tails := make([]float64, len(basis))
+		var tail, gain, size float64
+		best := -1
+		for k := n - 1; k >= shiftMargin; k-- {
+			tail += rest[k]
+			own := float64(n - k)
+			for i, q := range basis {
+				tails[i] += q[k]
+				own -= tails[i] * tails[i]
 			}
-			own := orthogonal(step, basis)
-			size := floats.Dot(own, own)
-			if size < 1e-9 {
+			if k > n-shiftMargin || own < tiny {
 				continue
 			}
-			c := floats.Dot(own, rest) / size
-			if g := c * c * size; g > gain && math.Abs(c) >= shiftBytes {
-				best, gain = step, g
+			if g := tail * tail / own; g > gain && math.Abs(tail/own) >= shiftBytes {
+				best, gain, size = k, g, own
 			}
 		}
-		if best == nil || float64(n)*math.Log(before/max(before-gain, 1)) <= shiftGain*math.Log(float64(n)) {
+		before := floats.Dot(rest, rest)
+		if best < 0 || size < tiny || float64(n)*math.Log(before/max(before-gain, 1)) <= shiftGain*math.Log(float64(n)) {
 			return found
 		}
-		found = append(found, best)
+		step := make([]float64, n)
+		floats.AddConst(1, step[best:])
+		found = append(found, step)
+		basis = straighten(append(slices.Clone(known), found...))
+		rest = without(y, basis)
 	}
 	return found
 }
 
-// orthogonal is what a basis does not explain of v.
-func orthogonal(v []float64, basis [][]float64) []float64 {
-	var straight [][]float64
-	remove := func(v []float64) []float64 {
-		out := slices.Clone(v)
-		for _, q := range straight {
-			floats.AddScaled(out, -floats.Dot(out, q)/floats.Dot(q, q), q)
-		}
-		return out
-	}
-	for _, b := range basis {
-		if q := remove(b); floats.Dot(q, q) > 1e-9 {
-			straight = append(straight, q)
+// straighten makes a basis orthonormal, and leaves out what others say already.
+func straighten(basis [][]float64) [][]float64 {
+	var out [][]float64
+	for _, v := range basis {
+		q := without(v, out)
+		if size := floats.Norm(q, 2); size*size > tiny {
+			floats.Scale(1/size, q)
+			out = append(out, q)
 		}
 	}
-	return remove(v)
+	return out
 }
+
+// without is what an orthonormal basis does not explain of v.
+func without(v []float64, basis [][]float64) []float64 {
+	out := slices.Clone(v)
+	for _, q := range basis {
+		floats.AddScaled(out, -floats.Dot(out, q), q)
+	}
+	return out
+}
+
+// orthogonal is what any basis does not explain of v.
+func orthogonal(v []float64, basis [][]float64) []float64 { return without(v, straighten(basis)) }
 
 // coefficient is that of x in the least squares of y on x and others.
 func coefficient(x, y []float64, others [][]float64) float64 {
 	own := orthogonal(x, others)
 	size := floats.Dot(own, own)
-	if size < 1e-9 {
+	if size < tiny {
 		return 0
 	}
 	return floats.Dot(own, y) / size

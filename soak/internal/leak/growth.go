@@ -79,28 +79,17 @@ func Measure(samples []soak.Sample, from time.Time) Growth {
 	return g
 }
 
-// PerEvent is what the live heap grew for each of n events that happened in the
-// phase of events, in bytes of resident memory: a collector that lets the heap
-// double (GOGC=100) takes twice what is retained. It compares the medians of
-// the first and the last samples of the phase, so it needs events that follow
-// each other closely and are many; ok is false when there are too few samples.
-func PerEvent(samples []soak.Sample, n int) (bytes float64, ok bool) {
-	var live []float64
+// Peak is the highest resident memory, in bytes, of the samples that Measure
+// takes; 0 when there are none.
+func Peak(samples []soak.Sample, from time.Time) float64 {
+	var top int64
 	for _, s := range samples {
-		if s.Phase == soak.PhaseEvents && s.HeapLiveBytes > 0 {
-			live = append(live, float64(s.HeapLiveBytes))
+		if s.Phase != soak.PhaseWarmUp && !s.At.Before(from) {
+			top = max(top, s.RSSBytes)
 		}
 	}
-	ends := len(live) / edgeShare
-	if ends < 1 || n < 1 {
-		return 0, false
-	}
-	return 2 * (median(live[len(live)-ends:]) - median(live[:ends])) / float64(n), true
+	return float64(top)
 }
-
-// edgeShare: a sixth of the samples at either end make a median. Of many
-// events the first and the last sixth are as good as before and after.
-const edgeShare = 6
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))

@@ -88,21 +88,3 @@ func TestGrowthFromAnInstant(t *testing.T) {
 	samples := grow(200, func(s int) float64 { return 30e6 + 1e6*float64(max(s-100, 0)) })
 	near(t, "bytes", Measure(samples, samples[60+150].At).Bytes(), 40e6) // the medians of the first and the last ten
 }
-
-// A leak of each event shows in the live heap as twice itself in memory.
-func TestPerEvent(t *testing.T) {
-	samples := grow(600, func(s int) float64 { return 30e6 })
-	for i := range samples {
-		samples[i].Phase, samples[i].HeapLiveBytes = soak.PhaseEvents, 8e6+1e5*int64(i/20)
-	}
-	bytes, ok := PerEvent(samples, 30)
-	if !ok || bytes < 1.5e5 || bytes > 2e5 { // the medians of both ends lie five events further in
-		t.Errorf("%g bytes an event, %v; want somewhat less than 200,000", bytes, ok)
-	}
-	if _, ok := PerEvent(samples[:5], 30); ok {
-		t.Error("five samples were enough")
-	}
-	if _, ok := PerEvent(samples, 0); ok {
-		t.Error("no event was enough")
-	}
-}

@@ -25,11 +25,15 @@ func (r *run) conclude() (Result, error) {
 
 // Judge makes the verdict of a run from what its directory holds, and writes
 // it for machines, for continuous integration and for people.
-func Judge(dir *soak.Run) (soak.Verdict, error) {
+func Judge(dir *soak.Run) (soak.Verdict, error) { return JudgeBy(dir, dir.Plan().Criteria) }
+
+// JudgeBy is Judge by a set of criteria, whatever the plan says.
+func JudgeBy(dir *soak.Run, criteria string) (soak.Verdict, error) {
 	evidence, err := judge.Load(dir)
 	if err != nil {
 		return soak.Verdict{}, err
 	}
+	evidence.Plan.Criteria = criteria
 	verdict := judge.Judge(evidence)
 	return verdict, errors.Join(
 		dir.WriteVerdict(verdict),

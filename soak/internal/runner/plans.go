@@ -32,6 +32,7 @@ type Choices struct {
 	Brokers                   int    // of Kafka, of a plan with containers: 1 or 3; 0: 1
 	Project                   string // of compose, of a plan with containers; empty: the usual one
 	PrometheusImage           string // of a plan with containers; empty: none watches for alerts
+	Criteria                  string // by which the run is judged; empty: the plan's limits
 }
 
 // template makes a plan; each has a name and one sentence about it.
@@ -73,6 +74,7 @@ func NewPlan(name string, choices Choices) (soak.Plan, error) {
 	plan := soak.Plan{Name: name, About: templates[i].about, Seed: choices.Seed}
 	templates[i].fill(&plan)
 	plan.Subject.Command, plan.Subject.Name = choices.Subject, choices.Name
+	plan.Criteria = choices.Criteria
 	if choices.Rate >= 0 {
 		plan.Traffic.Rate = choices.Rate
 	}
