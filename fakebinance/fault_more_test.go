@@ -113,6 +113,30 @@ func TestFaultHalfOpenAbandoned(t *testing.T) {
 	})
 }
 
+// In a market without trades nothing may be due before the client gives up.
+func TestFaultHalfOpenInSilence(t *testing.T) {
+	inVirtualTime(t, true, func(t *testing.T, b *faultBench) {
+		silence := func(end bool) {
+			w := b.watch()
+			w.lives()
+			quiet := b.begin(Fault{Kind: KindSilent})
+			injection := b.begin(Fault{Kind: KindHalfOpen})
+			time.Sleep(time.Second)
+			if end {
+				w.Close()
+				time.Sleep(time.Second)
+			}
+			if e := injection.End(); e.Proven != end {
+				t.Errorf("the session ended %v, evidence %+v", end, e)
+			}
+			quiet.End()
+			w.Close()
+		}
+		silence(false)
+		silence(true)
+	})
+}
+
 // The server hears nothing: it misses the pongs and closes, by its own rules.
 func TestFaultHalfOpenIn(t *testing.T) {
 	inVirtualTime(t, true, func(t *testing.T, b *faultBench) {

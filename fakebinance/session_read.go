@@ -98,6 +98,7 @@ func (s *session) passStall(at moment) bool {
 	case <-s.dead:
 		if at == writing {
 			fault.left.Add(s.out.size.Load()) // nobody gets it any more
+			fault.lone.Add(1)
 		}
 	}
 	s.stalledAt.Store(time.Now().UnixNano())
