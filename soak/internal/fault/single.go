@@ -102,11 +102,12 @@ func Cases() []Case {
 }
 
 // singles are the cases as a schedule in virtual time draws them: long enough
-// for a quiet market to show them. Two are left out: the loss of a trade that
-// nobody could have is no success, and a burst is none in a quiet market.
+// for a quiet market to show them. The loss of a trade that nobody could have is
+// left out, for it is no success, and so is what needs another market or
+// exchange than the plan's, such as a burst.
 func singles(t timing) (faults []Fault) {
 	for _, c := range Cases() {
-		if c.Fault == fakebinance.KindLost || c.Rate > 0 {
+		if c.Fault == fakebinance.KindLost || c.Rate > 0 || c.Symbols > 0 || c.Hosts != nil {
 			continue
 		}
 		faults = append(faults, Fault{Name: KindSingle + " " + c.Name, Kind: KindSingle, draw: func(*rand.Rand, timing) soak.Injection {
