@@ -111,19 +111,7 @@ func TestSwitchesRefused(t *testing.T) {
 	g(Halt{At: time.Unix(9000, 0), For: 1, Status: "ASLEEP"}, "no status")
 }
 
-// Compressing allocates nothing once it has begun.
-func TestDeflateAllocates(t *testing.T) {
-	var d deflater
-	market := newTestMarket(t, 50, "BTCUSDT")
-	payload := newTradePayload("BTCUSDT")
-	trade := market.Trade("BTCUSDT", market.FirstID("BTCUSDT"))
-	b := make([]byte, 0, 1024)
-	if n := testing.AllocsPerRun(100, func() {
-		b = payload.append(b[:0], &trade, combined)
-		b = d.frame(b, 0)
-	}); n != 0 {
-		t.Errorf("%v allocations a trade", n)
-	}
+func TestHostOfIPv6(t *testing.T) {
 	if host := hostOf((&net.TCPAddr{IP: net.IPv6loopback, Port: 1}).String()); host != "::1" {
 		t.Errorf("host %s", host)
 	}

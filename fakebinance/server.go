@@ -260,8 +260,13 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 		return
 	}
 	through := &hijackWire{ResponseWriter: w}
+	if !s.options.Switches.NoCompression {
+		through.agreed = negotiate(r.Header)
+	}
 	offering := upgrader
-	offering.EnableCompression = !s.options.Switches.NoCompression
+	if offering.EnableCompression = through.agreed != ""; offering.EnableCompression {
+		r.Header.Set(extensionsHeader, "permessage-deflate") // gorilla has nothing left to decide
+	}
 	ws, err := offering.Upgrade(through, r, nil)
 	if err != nil {
 		return // Upgrade has told the client
@@ -278,7 +283,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, asked targ
 		record:    SessionRecord{N: n, Opened: time.Now()},
 	}
 	opened.breached = func() { s.addresses.breach(host) }
-	if offering.EnableCompression && offersDeflate(r.Header) {
+	if offering.EnableCompression {
 		asked.format |= deflated
 	}
 	through.wire.session = opened

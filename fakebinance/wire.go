@@ -2,7 +2,9 @@ package fakebinance
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -15,12 +17,14 @@ import (
 type wire struct {
 	net.Conn
 	session *session // nil until the upgrade is done
+	agreed  string   // extension, in place of what gorilla would answer; "": none
 }
 
 // hijackWire has the upgrade done on a wire.
 type hijackWire struct {
 	http.ResponseWriter
-	wire *wire
+	agreed string
+	wire   *wire
 }
 
 // Hijack takes the connection from net/http and puts the wire around it.
@@ -29,7 +33,7 @@ func (h *hijackWire) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h.wire = &wire{Conn: conn}
+	h.wire = &wire{Conn: conn, agreed: h.agreed}
 	return h.wire, buffered, nil
 }
 
@@ -48,7 +52,7 @@ func (w *wire) Read(p []byte) (int, error) {
 // Write takes one whole frame; gorilla writes control frames so.
 func (w *wire) Write(p []byte) (int, error) {
 	if w.session == nil {
-		return w.Conn.Write(p)
+		return len(p), w.answer(p)
 	}
 	if p[0]&0x0f == opClose {
 		w.session.out.finish(p)
@@ -56,6 +60,20 @@ func (w *wire) Write(p []byte) (int, error) {
 		w.session.put(p)
 	}
 	return len(p), nil
+}
+
+// answer writes the answer to the upgrade, with the extension that was agreed
+// to: gorilla always names the same parameters, whatever was offered.
+func (w *wire) answer(p []byte) error {
+	if w.agreed != "" {
+		before, rest, found := bytes.Cut(p, []byte(extensionsHeader+": "))
+		_, after, _ := bytes.Cut(rest, []byte("\r\n"))
+		if found {
+			p = fmt.Appendf(nil, "%s%s: %s\r\n%s", before, extensionsHeader, w.agreed, after)
+		}
+	}
+	_, err := w.Conn.Write(p)
+	return err
 }
 
 // SetWriteDeadline has no effect on a session: its writer sets its own.
