@@ -1,6 +1,10 @@
 package fakebinance
 
-import "slices"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // open makes s a session with the streams of its URL.
 func (p *publisher) open(s *session, t target) bool {
@@ -69,4 +73,9 @@ func (p *publisher) reformat(s *session, f format) {
 	p.unsubscribe(s, streams)
 	s.format = f
 	p.subscribe(s, streams)
+}
+
+// byNumber returns the open sessions, oldest first.
+func (p *publisher) byNumber() []*session {
+	return slices.SortedFunc(maps.Keys(p.sessions), func(a, b *session) int { return cmp.Compare(a.n, b.n) })
 }
