@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -302,5 +303,25 @@ func TestMassDisconnect(t *testing.T) {
 	all.Wait()
 	for range sessions {
 		b.record(KindReset, EndedByFault, "reset")
+	}
+}
+
+func TestFaultHandshakeStatus(t *testing.T) {
+	b := newFaultBench(t, Options{})
+	w := b.watch()
+	w.lives()
+	injection := b.begin(Fault{Kind: KindHandshakeStatus, Settings: map[string]string{"status": "418", "retry_after": "120"}})
+	_, answer, err := websocket.DefaultDialer.Dial(b.server.WebSocketURL()+"/ws/btcusdt@trade", nil)
+	if !errors.Is(err, websocket.ErrBadHandshake) || answer.StatusCode != http.StatusTeapot || answer.Header.Get("Retry-After") != "120" {
+		t.Errorf("the handshake gave %v, %+v", err, answer)
+	}
+	w.lives()
+	e := injection.End()
+	if !e.Proven || e.Text != "1 connection answered with 418" {
+		t.Errorf("evidence %+v", e)
+	}
+	b.watch().lives()
+	if idle := b.begin(Fault{Kind: KindHandshakeStatus}).End(); idle.Proven {
+		t.Errorf("without a connection: %+v", idle)
 	}
 }

@@ -52,7 +52,7 @@ func (s *Server) Begin(f Fault) (*Injection, error) {
 		if l, ok := injection.effect.(lasting); ok {
 			l.begin()
 		}
-		for session := range s.publisher.sessions {
+		for _, session := range s.publisher.byNumber() { // in one order, as lots are drawn
 			injection.apply(session, false)
 		}
 		if injection.aim.later {

@@ -1,7 +1,6 @@
 package fakebinance
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -155,7 +154,7 @@ func (p *publisher) streamStatus() []StreamStatus {
 
 // newest tells of the newest sessions.
 func (p *publisher) newest() []SessionStatus {
-	open := slices.SortedFunc(maps.Keys(p.sessions), func(a, b *session) int { return cmp.Compare(a.n, b.n) })
+	open := p.byNumber()
 	all := []SessionStatus{}
 	for _, s := range open[max(0, len(open)-maxSessionStatus):] {
 		all = append(all, SessionStatus{

@@ -1,6 +1,7 @@
 package fakebinance
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -64,5 +65,37 @@ func TestFaultShare(t *testing.T) {
 	}
 	if count < 5 || count > 20 {
 		t.Errorf("%d of 40 sessions meant by a share of 0.3", count)
+	}
+}
+
+// Of sessions that are open already the same ones are met again: a lot does not
+// depend on the order in which they are kept.
+func TestFaultShareOfOpenSessions(t *testing.T) {
+	draw := func(seed uint64) (met []int64) {
+		s := newTestServer(t, Options{Source: newTestMarket(t, 0, "BTCUSDT"), Seed: seed})
+		defer s.Close()
+		const sessions = 30
+		for range sessions {
+			dial(t, s, "/ws/btcusdt@trade") // numbered in this order
+		}
+		eventually(t, "all sessions", func() bool { return s.status().Sessions == sessions })
+		injection, err := s.Begin(Fault{Kind: KindSilent, Target: "share:0.5"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		injection.mu.Lock()
+		defer injection.mu.Unlock()
+		for _, session := range injection.targets {
+			met = append(met, session.n)
+		}
+		slices.Sort(met)
+		return met
+	}
+	one := draw(1)
+	if again := draw(1); !slices.Equal(again, one) {
+		t.Errorf("the same seed met %v, then %v", one, again)
+	}
+	if other := draw(2); slices.Equal(other, one) {
+		t.Errorf("another seed met the same, %v", one)
 	}
 }

@@ -105,33 +105,68 @@ func isEvent(frame string) bool {
 	return strings.HasPrefix(frame, `{"e":`) || strings.HasPrefix(frame, `{"u":`) || strings.HasPrefix(frame, `{"stream":`)
 }
 
-// talk sends requests one after the other and observes the answers.
-func talk(path string, requests ...string) func(context.Context, *Endpoint) (string, error) {
+// ask sends requests one after the other and returns the answers, which are
+// fewer when the connection ended.
+func (e *Endpoint) ask(conn *websocket.Conn, requests []string) (answers []string, ended string, err error) {
+	for i, request := range requests {
+		if i > 0 {
+			time.Sleep(e.Pause)
+		}
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(e.expand(request))); err != nil {
+			return nil, "", fmt.Errorf("send %s: %w", request, err)
+		}
+		frame, ended, err := e.answer(conn)
+		if err != nil || ended != "" {
+			return answers, ended, err
+		}
+		answers = append(answers, strings.ReplaceAll(frame, strings.ToLower(e.Symbol), "$s"))
+	}
+	return answers, "", nil
+}
+
+// asked dials, asks, and has after observe what comes then, if anything can.
+func asked(path string, requests []string, after func(*Endpoint, *websocket.Conn) (string, error)) func(context.Context, *Endpoint) (string, error) {
 	return func(ctx context.Context, e *Endpoint) (string, error) {
 		conn, refused, err := e.dial(ctx, path)
 		if conn == nil {
 			return refused, err
 		}
 		defer conn.Close()
-		var seen []string
-		for i, request := range requests {
-			if i > 0 {
-				time.Sleep(e.Pause)
-			}
-			if err := conn.WriteMessage(websocket.TextMessage, []byte(e.expand(request))); err != nil {
-				return "", fmt.Errorf("send %s: %w", request, err)
-			}
-			frame, ended, err := e.answer(conn)
-			if err != nil {
-				return "", err
-			}
-			if ended != "" {
-				return strings.Join(append(seen, ended), " | "), nil
-			}
-			seen = append(seen, strings.ReplaceAll(frame, strings.ToLower(e.Symbol), "$s"))
+		seen, last, err := e.ask(conn, requests)
+		if err == nil && last == "" {
+			last, err = after(e, conn)
+		}
+		if err != nil {
+			return "", err
+		}
+		if last != "" {
+			seen = append(seen, last)
 		}
 		return strings.Join(seen, " | "), nil
 	}
+}
+
+// talk observes the answers to requests.
+func talk(path string, requests ...string) func(context.Context, *Endpoint) (string, error) {
+	return asked(path, requests, func(*Endpoint, *websocket.Conn) (string, error) { return "", nil })
+}
+
+// silent observes whether events come after the answers to requests.
+func silent(path string, requests ...string) func(context.Context, *Endpoint) (string, error) {
+	return asked(path, requests, func(e *Endpoint, conn *websocket.Conn) (string, error) {
+		if err := conn.SetReadDeadline(time.Now().Add(e.Silence)); err != nil {
+			return "", err
+		}
+		_, _, err := conn.ReadMessage()
+		var timeout interface{ Timeout() bool }
+		switch {
+		case errors.As(err, &timeout) && timeout.Timeout():
+			return "silent", nil
+		case err != nil:
+			return err.Error(), nil
+		}
+		return "events", nil
+	})
 }
 
 // answer reads the next frame that is no event.
@@ -163,14 +198,8 @@ func (e *Endpoint) frames(ctx context.Context, path string, n int, requests ...s
 		return nil, refused, err
 	}
 	defer conn.Close()
-	for _, request := range requests {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(e.expand(request))); err != nil {
-			return nil, "", err
-		}
-		if _, ended, err := e.answer(conn); err != nil || ended != "" {
-			return nil, ended, err
-		}
-		time.Sleep(e.Pause)
+	if _, ended, err := e.ask(conn, requests); err != nil || ended != "" {
+		return nil, ended, err
 	}
 	for len(frames) < n {
 		frame, ended, err := e.next(conn)
@@ -182,38 +211,4 @@ func (e *Endpoint) frames(ctx context.Context, path string, n int, requests ...s
 		}
 	}
 	return frames, "", nil
-}
-
-// silent observes whether events come after the requests.
-func silent(path string, requests ...string) func(context.Context, *Endpoint) (string, error) {
-	return func(ctx context.Context, e *Endpoint) (string, error) {
-		conn, refused, err := e.dial(ctx, path)
-		if conn == nil {
-			return refused, err
-		}
-		defer conn.Close()
-		var seen []string
-		for _, request := range requests {
-			if err := conn.WriteMessage(websocket.TextMessage, []byte(e.expand(request))); err != nil {
-				return "", err
-			}
-			frame, ended, err := e.answer(conn)
-			if err != nil || ended != "" {
-				return ended, err
-			}
-			seen = append(seen, frame)
-		}
-		if err := conn.SetReadDeadline(time.Now().Add(e.Silence)); err != nil {
-			return "", err
-		}
-		_, _, err = conn.ReadMessage()
-		var timeout interface{ Timeout() bool }
-		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
-			return strings.Join(append(seen, "silent"), " | "), nil
-		case err != nil:
-			return strings.Join(append(seen, err.Error()), " | "), nil
-		}
-		return strings.Join(append(seen, "events"), " | "), nil
-	}
 }
