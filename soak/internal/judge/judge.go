@@ -18,7 +18,7 @@ func Judge(e Evidence) soak.Verdict {
 	v.Other = opinion(&e, v.Checks)
 	v.Claims = claims(&e, v.Checks)
 	v.NotClaimed = notClaimed(&e, v.Checks)
-	v.Power = power(&e)
+	v.Power = append(power(&e), eventPower(v.Checks)...)
 	v.Why = headline(&e, &v)
 	return v
 }

@@ -64,3 +64,14 @@ func power(e *Evidence) []string {
 	}
 	return out
 }
+
+// eventPower is how much an event can leave behind unseen: as much as the
+// interval reaches up to.
+func eventPower(checks []soak.Check) []string {
+	for _, c := range checks {
+		if c.ID == "memory.growth_per_event" && c.High != nil && *c.High > 0 {
+			return []string{fmt.Sprintf("a leak of up to %.0f KiB of memory at each rotation or reconnect can have been missed", *c.High)}
+		}
+	}
+	return nil
+}

@@ -11,9 +11,8 @@ import (
 // own limits are what it was ordered to hold.
 const (
 	strictGrowth   = 12 // in a day
-	strictLeast    = 15 // of resident memory after warm-up: less was not it
-	strictMost     = 40
-	strictPeak     = 3 // times that, when an operator is to be woken
+	strictBaseline = 40 // of resident memory after warm-up; 15 to 40 are usual, less is no fault
+	strictPeak     = 3  // times its own baseline, when an operator is to be woken
 	strictGrowthID = "memory.growth"
 )
 
@@ -35,9 +34,9 @@ func limitsBy(criteria string, plan soak.Plan) (limits []soak.Limit, own bool) {
 	if !own {
 		return plan.Limits, false
 	}
-	least, most, peak := float64(strictLeast), float64(strictMost), float64(strictPeak)
+	baseline, peak := float64(strictBaseline), float64(strictPeak)
 	return append(limits,
-		soak.Limit{ID: "memory.baseline", Role: soak.Gate, Min: &least, Max: &most, Unit: "MB"},
+		soak.Limit{ID: "memory.baseline", Role: soak.Gate, Max: &baseline, Unit: "MB"},
 		soak.Limit{ID: "memory.peak", Role: soak.Gate, Max: &peak, Unit: "baselines"},
 	), true
 }

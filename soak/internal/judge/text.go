@@ -22,8 +22,6 @@ func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 func limitText(c criterion, limit soak.Limit) string {
 	var figure, text string
 	switch {
-	case limit.Max != nil && limit.Min != nil:
-		figure = plain(*limit.Min) + " to " + plain(*limit.Max)
 	case limit.Max != nil && *limit.Max == 0:
 		figure = "0"
 	case limit.Max != nil:

@@ -77,7 +77,7 @@ func validate(limit soak.Limit) error {
 			return fmt.Errorf("limit %s: %g is no figure to judge by", limit.ID, *figure)
 		}
 	}
-	takesMax, takesMin := c.bound == atMost || c.bound == within, c.bound == atLeast || c.bound == within
+	takesMax, takesMin := c.bound == atMost, c.bound == atLeast
 	switch {
 	case limit.Max != nil && !takesMax:
 		return fmt.Errorf("limit %s takes no maximum", limit.ID)
