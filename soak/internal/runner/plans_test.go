@@ -71,12 +71,8 @@ func TestEveryPlanIsSound(t *testing.T) {
 				if plan.Length() > 2*time.Hour {
 					want++ // and the subject's death, where the next process has the time to grow old
 				}
-			case plan.Name == "sweep":
-				want = 3 // the exchange's notice and cut, and the subject's death, write by write
-			case plan.Name == "churn":
-				want = 1 // nothing but reconnects
 			case plan.Virtual:
-				want = 5 // the broker and the subject's death are in the harness's hands
+				want = 7 // and every other fault of the exchange; broker, registry and the subject's death are in the harness's hands
 			}
 			if len(kinds) != want {
 				t.Errorf("%s with seed %d has kinds %v, want %d", plan.Name, seed, kinds, want)
