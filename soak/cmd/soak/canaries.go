@@ -57,6 +57,7 @@ const (
 	canaryImage   = "steadfeed/canary:dev" // what make images builds
 	imagePlan     = "soak-1h"
 	imageScale    = 6
+	imageProject  = "steadfeed-canaries" // beside a run of the streamer's own
 	imageParallel = 1 // each has a Kafka of its own
 )
 
@@ -132,7 +133,7 @@ func choose(command *cli.Command) (f flight, table []canary, atOnce int, err err
 		return f, nil, 0, err
 	}
 	if command.Bool("images") {
-		f.args = []string{imagePlan, "-scale", strconv.Itoa(imageScale)}
+		f.args = []string{imagePlan, "-scale", strconv.Itoa(imageScale), "-project", imageProject}
 		f.subject = canaryImage
 		return f, imageCanaryTable, imageParallel, nil
 	}

@@ -89,7 +89,8 @@ func catchUp(e *Evidence, limit soak.Limit) measurement {
 	unknown := 0
 	for _, w := range e.Ledger.Windows {
 		fetching := float64(w.Backlog) / restPerSecond
-		grace := graceAfter(e.Plan, w.Injection)
+		in, _ := e.injection(w.Injection)
+		grace := in.Disturbance.Grace.D().Seconds()
 		took := max(w.CatchUp-fetching-grace, 0)
 		if !w.CaughtUp && !exceeds(took, limit) {
 			unknown++ // cut short before its time was up
@@ -119,6 +120,10 @@ func catchUp(e *Evidence, limit soak.Limit) measurement {
 
 func exceeds(v float64, limit soak.Limit) bool { return limit.Max != nil && v > *limit.Max }
 
+// overrun is by how many seconds an injection may last longer than planned
+// without anybody being owed more time.
+const overrun = 1
+
 // pause is the window that came closest to the pause that it declared, or went
 // furthest beyond.
 func pause(e *Evidence, _ soak.Limit) measurement {
@@ -132,6 +137,11 @@ func pause(e *Evidence, _ soak.Limit) measurement {
 		var declared float64 // an injection that the plan does not know may cause nothing
 		if in, known := e.injection(w.Injection); known {
 			declared = in.Disturbance.Pause.D().Seconds()
+			// What lasted longer than planned, because a broker is slow to start or
+			// a machine is busy, may have its effects as much longer.
+			if over := in.Ended.Sub(in.Began).Seconds() - in.For.D().Seconds(); over > overrun {
+				declared += over
+			}
 		}
 		beyond := w.LongestPause - declared
 		if beyond <= worst {
@@ -159,14 +169,4 @@ func uptime(e *Evidence, _ soak.Limit) measurement {
 			group(u.Bad), group(counted), group(u.Disturbed)),
 		evidence: soak.LedgerFile,
 	}
-}
-
-// graceAfter is the grace of an injection, in seconds.
-func graceAfter(plan soak.Plan, injection string) float64 {
-	for _, in := range plan.Injections {
-		if in.Name == injection {
-			return in.Disturbance.Grace.D().Seconds()
-		}
-	}
-	return 0
 }

@@ -81,6 +81,9 @@ const (
 	// in again within 10 s as a rule; three of them on two busy cores took a
 	// minute.
 	inSyncWithin = 5 * time.Minute
+	// answersWithin is for a broker to start: 35 s were seen on a machine with
+	// other work.
+	answersWithin = 2 * time.Minute
 	// askWithin bounds one question to a Kafka that may be starting. A client
 	// that waits longer would wait for a connection that nobody will serve.
 	askWithin = 2 * time.Second
@@ -90,6 +93,14 @@ const (
 // in step: until then another broker must not go away.
 func AwaitInSync(ctx context.Context, brokers []string) error {
 	return awaitKafka(ctx, brokers, inSyncWithin, "wait for the replicas", outOfSync)
+}
+
+// AwaitAnswer waits until a broker that was started answers.
+func AwaitAnswer(ctx context.Context, broker string) error {
+	return awaitKafka(ctx, []string{broker}, answersWithin, "wait for "+broker, func(ctx context.Context, admin *kadm.Client) (string, error) {
+		_, err := admin.BrokerMetadata(ctx)
+		return "", err
+	})
 }
 
 // awaitKafka asks, each time with a client of its own, until there is nothing
