@@ -119,6 +119,9 @@ func (p *publisher) emitText(l *line, to *subscribers, kind string, payload func
 		}
 		p.text = b
 		for _, s := range sessions {
+			if p.tampering > 0 && s.silenced(strings.ToLower(l.symbol)+"@"+kind) {
+				continue
+			}
 			pending := p.pending(s)
 			pending.bytes = append(pending.bytes, b...)
 		}

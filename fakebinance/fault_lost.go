@@ -12,7 +12,7 @@ const maxLost = 10000
 
 var lostKind = FaultKind{
 	Name:     KindLost,
-	About:    "loses trades for good: neither the stream nor REST ever has them",
+	About:    "loses trades for good: neither @trade nor the trades of REST ever have them; aggregates still count them",
 	Settings: []FaultSetting{everySetting},
 	start: func(i *Injection, s settings) (effect, error) {
 		common, err := newTamper(i, s)

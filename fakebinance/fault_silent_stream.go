@@ -3,14 +3,13 @@ package fakebinance
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 )
 
 var silentStreamKind = FaultKind{
 	Name:  KindSilentStream,
 	About: "one stream of a session delivers nothing while the others go on; REST has its trades",
 	Settings: []FaultSetting{
-		{"symbol", "", "whose stream; empty: the first of each session"},
+		{"symbol", "", "whose @trade; empty: the first stream of each session"},
 		{"sessions", "all", "with target all: all, or new, those that open while it lasts only"},
 	},
 	start: func(i *Injection, s settings) (effect, error) {
@@ -26,12 +25,12 @@ var silentStreamKind = FaultKind{
 	},
 }
 
-// silentStream withholds every trade of a stream.
+// silentStream withholds every event of a stream.
 type silentStream struct {
 	tamper
-	symbol   string
-	onlyNew  bool
-	withheld atomic.Int64
+	withholding
+	symbol  string
+	onlyNew bool
 }
 
 func (f *silentStream) apply(s *session, opening bool) {
@@ -43,16 +42,20 @@ func (f *silentStream) apply(s *session, opening bool) {
 func (f *silentStream) alter(s *session, l *line, frames [][]byte) [][]byte {
 	meant := l.symbol == f.symbol
 	if f.symbol == "" {
-		meant = s.streams[0] == strings.ToLower(l.symbol)+"@trade"
+		meant = f.aim.stream != "" || s.streams[0] == strings.ToLower(l.symbol)+"@trade"
 	}
 	if !meant {
 		return frames
 	}
-	f.withheld.Add(1)
+	f.trades.Add(1)
 	return nil
 }
 
-func (f *silentStream) proof([]*session) (bool, string) {
-	n := f.withheld.Load()
-	return n > 0, plural(n, "trade") + " withheld"
+// silences: the first stream of a session need not be one of trades.
+func (f *silentStream) silences(s *session, stream string) bool {
+	meant := f.aim.stream == stream || f.aim.stream == "" && f.symbol == "" && s.streams[0] == stream
+	if meant {
+		f.others.Add(1)
+	}
+	return meant
 }

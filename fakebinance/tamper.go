@@ -3,6 +3,7 @@ package fakebinance
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,35 @@ type tampering interface {
 	// are of the trade that l is about to publish; it must not keep or change
 	// their bytes.
 	alter(s *session, l *line, frames [][]byte) [][]byte
+}
+
+// silencing is a tampering fault that may withhold streams other than @trade;
+// the others leave those as they are.
+type silencing interface {
+	tampering
+	silences(s *session, stream string) bool
+}
+
+// silenced tells that a fault withholds an event of a stream from s.
+func (s *session) silenced(stream string) bool {
+	for _, t := range s.tampers {
+		if f, ok := t.(silencing); ok && !f.over() && f.silences(s, stream) {
+			return true
+		}
+	}
+	return false
+}
+
+// withholding counts what the faults that silence streams withhold.
+type withholding struct{ trades, others atomic.Int64 }
+
+func (w *withholding) proof([]*session) (bool, string) {
+	trades, others := w.trades.Load(), w.others.Load()
+	text := plural(trades, "trade")
+	if others > 0 {
+		text += " and " + plural(others, "other event")
+	}
+	return trades+others > 0, text + " withheld"
 }
 
 // holding is a tampering fault that keeps frames back.
