@@ -58,7 +58,7 @@ const (
 	imagePlan     = "soak-1h"
 	imageScale    = 6
 	imageProject  = "steadfeed-canaries" // beside a run of the streamer's own
-	imageParallel = 1 // each has a Kafka of its own
+	imageParallel = 1                    // each has a Kafka of its own
 )
 
 // deliveryChecks are the checks of which a canary may fail its own and no other.
