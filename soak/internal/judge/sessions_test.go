@@ -66,6 +66,47 @@ func TestRotations(t *testing.T) {
 	}
 }
 
+// A fault that meets a subject in the midst of a rotation ends two sessions,
+// and causes one reconnect.
+func TestBothSessionsOfARotationEnded(t *testing.T) {
+	f := func(closed time.Duration, excess float64) {
+		t.Helper()
+		e := rotating()
+		at := e.Ledger.Sessions[4].Opened.Add(time.Second)
+		for i, after := range []time.Duration{0, closed} {
+			s := &e.Ledger.Sessions[3+i]
+			s.Closed, s.EndedBy, s.Reason, s.During = at.Add(after), "fault", "1001", "1-reset"
+		}
+		e.Ledger.Sessions[5].Opened = at.Add(time.Second)
+		if m := reconnects(&e, soak.Limit{}); *m.value != excess {
+			t.Errorf("the second closed %s after the first: %g too many (%s)", closed, *m.value, m.why)
+		}
+	}
+	f(0, 0)
+	f(30*time.Second, 0)
+	f(-time.Second/2, 1) // the first was alone when it ended
+}
+
+// Of a flood of pings one need be answered; of others all but the last.
+func TestPingsThatNeedNoAnswer(t *testing.T) {
+	f := func(fault string, unanswered float64) {
+		t.Helper()
+		e := rotating()
+		e.Plan.Injections[0].Fault = fault
+		e.Plan.Injections[0].Began, e.Plan.Injections[0].Ended = start.Add(12*time.Minute), start.Add(13*time.Minute)
+		for i := range e.Ledger.Sessions {
+			e.Ledger.Sessions[i].PingsSent, e.Ledger.Sessions[i].PongsGot = 30, 30
+		}
+		e.Ledger.Sessions[1].PingsSent = 79
+		if m := pings(&e, soak.Limit{}); *m.value != unanswered {
+			t.Errorf("%s: %g unanswered (%s)", fault, *m.value, m.why)
+		}
+	}
+	f("ping-storm", 0)
+	f("half-open", 44) // a minute's pings may be held back
+	f("reset", 48)
+}
+
 func deref(v *float64) string {
 	if v == nil {
 		return "none"
