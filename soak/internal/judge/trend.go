@@ -104,9 +104,6 @@ func grounds(t leak.Trend, horizon time.Duration) string {
 	if t.Varied {
 		out = append(out, "the message rate varied: what follows it was taken out, and D doubled")
 	}
-	if t.Settling {
-		out = append(out, "still settling")
-	}
 	return strings.Join(out, "; ")
 }
 
@@ -124,6 +121,9 @@ func projection(of string, p leak.Projection, horizon time.Duration) string {
 	}
 	if p.SecondHalf {
 		text += ", by its second half alone"
+	}
+	if p.Settling {
+		text += ", still settling"
 	}
 	return text
 }
