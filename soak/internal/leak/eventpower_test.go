@@ -49,7 +49,7 @@ func (w eventRow) replay(n int, retains float64, r *rand.Rand) (found, half floa
 		if g.Low > 0 {
 			found += 100 / float64(n)
 		}
-		halves, jumps = append(halves, (g.High-g.Low)/2/collected/1024), g.Jumps
+		halves, jumps = append(halves, (g.High-g.Low)/2/Collected/1024), g.Jumps
 	}
 	return found, median(halves), jumps
 }

@@ -29,10 +29,12 @@ type Shift struct {
 
 // Fit is a straight line through blocks, level shifts taken out.
 type Fit struct {
-	PerHour    float64 // Theil-Sen slope, bytes
-	Error      float64 // of it, one standard error
-	Half       float64 // of the interval about it, at 99.5 % on either side: the error, the drift and the jumps that may come again, as independent errors add
-	Freedom    float64 // effective degrees of freedom
+	PerHour    float64   // Theil-Sen slope, bytes
+	Error      float64   // of it, one standard error
+	Half       float64   // of the interval about it, at 99.5 % on either side: the error, the drift and the jumps that may come again, as independent errors add
+	Freedom    float64   // effective degrees of freedom
+	From, To   time.Time // the first and the last block
+	Level      float64   // of the line at From, bytes
 	Shifts     []Shift
 	Staircase  bool // three upward shifts: growth, and left in
 	SecondHalf bool // the halves differ, so the second speaks
@@ -103,7 +105,8 @@ func (how fitting) fit(blocks []block) Fit {
 	for i := range rest {
 		rest[i] = y[i] - f.PerHour*hours[i]
 	}
-	floats.AddConst(-stat.Mean(rest, nil), rest)
+	f.From, f.To, f.Level = blocks[0].at, blocks[n-1].at, stat.Mean(rest, nil)
+	floats.AddConst(-f.Level, rest)
 	r := neighbours(rest)
 	alike := (1 + r) / (1 - r)
 	f.Freedom = max(float64(n)/alike-2-float64(len(steps)), freedomMin)

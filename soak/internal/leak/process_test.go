@@ -147,15 +147,15 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 		beside := besideMB + (1-heldShare)*wander + h.climb*(1-math.Exp(-age/climbFor)) + followMB*(traffic-1)
 		switch p.kind {
 		case "linear":
-			live += p.rate * hour / collected
+			live += p.rate * hour / Collected
 		case "offheap":
 			beside += p.rate * hour
 		case "burst":
-			live += leaked / collected
+			live += leaked / Collected
 		case "late":
-			live += p.rate * max(hour-h.begins, 0) / collected
+			live += p.rate * max(hour-h.begins, 0) / Collected
 		case "cache":
-			live += h.cache * (1 - math.Exp(-age/h.cacheFor)) / collected
+			live += h.cache * (1 - math.Exp(-age/h.cacheFor)) / Collected
 		}
 		if p.pace > 0 {
 			live += p.retains * 1024 / 1e6 * float64(at/p.pace)
@@ -166,7 +166,7 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 				beside += j.beside
 			}
 		}
-		need := collected*live + heldShare*wander
+		need := Collected*live + heldShare*wander
 		held = max(need, need+(held-need)*keep)
 		out = append(out, soak.Sample{
 			At: born.Add(p.age + at), Phase: soak.PhaseCalm, Published: int64(published),

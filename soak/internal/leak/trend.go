@@ -18,8 +18,8 @@ const (
 	drift     = 3e6
 	driftLive = 1.5e6
 
-	// collected: with GOGC=100 the heap grows to twice what is retained.
-	collected = 2
+	// Collected: with GOGC=100 the heap grows to twice what is retained.
+	Collected = 2
 
 	longRun     = 12 * time.Hour // from which on a block is a quarter of an hour
 	longBlock   = 15 * time.Minute

@@ -19,7 +19,7 @@ func drawn(live, beside func(hour float64) float64) []soak.Sample {
 		mb := 8 + live(hour) + noise
 		out = append(out, soak.Sample{
 			At: born.Add(time.Duration(m) * time.Minute), Published: int64(m) * 6000,
-			HeapLiveBytes: int64(1e6 * mb), RSSBytes: int64(1e6 * (14 + collected*mb + beside(hour))),
+			HeapLiveBytes: int64(1e6 * mb), RSSBytes: int64(1e6 * (14 + Collected*mb + beside(hour))),
 		})
 	}
 	return out
