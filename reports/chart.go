@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"steadfeed/soak"
 )
 
 // chart is series over time, drawn as SVG.
@@ -19,6 +21,7 @@ type chart struct {
 	log     bool
 	lines   []*series
 	limit   *limitLine
+	trend   *soak.Trend // of memory
 	span    span
 	marks   marks
 }
@@ -175,6 +178,9 @@ func (c *chart) svg() template.HTML {
 		if s.n > 0 {
 			fmt.Fprintf(&b, "<path class=\"line s%d\" data-name=\"%s\" d=\"%s\"/>\n", s.style, html.EscapeString(s.name), s.path(sc, z.left, top, height))
 		}
+	}
+	if c.trend != nil {
+		c.drawTrend(&b, sc, frame, top, height)
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())

@@ -43,6 +43,7 @@ func newCharts(e *evidence, s span, m marks) *charts {
 	line(all.memory, "RSS", above0(memory))
 	line(all.memory, "live heap", above0(func(s *soak.Sample) float64 { return float64(s.HeapLiveBytes) }))
 	all.memory.limit = e.memoryLimit()
+	all.memory.trend = e.trend()
 
 	line(all.throughput, "published", perSecond(func(s *soak.Sample) float64 { return float64(s.Published) }))
 	line(all.throughput, "delivered", perSecond(func(s *soak.Sample) float64 { return float64(s.Delivered) }))
@@ -156,6 +157,9 @@ func describeMemory(c *chart, e *evidence) string {
 		fmt.Fprintf(&b, " Live heap %s to %s.", megabytes(heap.low), megabytes(heap.high))
 	default:
 		b.WriteString(" The subject gave no figure of its live heap.")
+	}
+	if c.trend != nil {
+		b.WriteString(describeTrend(c.trend))
 	}
 	if c.limit != nil {
 		if rss.high > c.limit.value {

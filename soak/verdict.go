@@ -99,4 +99,48 @@ type Check struct {
 	Outcome  Outcome  `json:"outcome,omitempty"` // empty when not claimed
 	Why      string   `json:"why,omitempty"`
 	Evidence string   `json:"evidence,omitempty"` // where in the run directory to look
+	Trend    *Trend   `json:"trend,omitempty"`    // of memory.trend: the lines that it rests on
+}
+
+// Trend is what was found in memory over time, enough to draw it.
+type Trend struct {
+	Cut   time.Time   `json:"cut"` // nothing before it was judged
+	Block Duration    `json:"block"`
+	Lines []TrendLine `json:"lines"`
+}
+
+// TrendLine is a straight line with steps through the blocks of a figure.
+type TrendLine struct {
+	Figure  string       `json:"figure"` // FigureRSS or FigureLive
+	From    time.Time    `json:"from"`
+	To      time.Time    `json:"to"`
+	Level   float64      `json:"level_bytes"` // at From
+	PerHour float64      `json:"per_hour_bytes"`
+	Half    float64      `json:"half_bytes"` // half the width of the interval of PerHour
+	Shifts  []TrendShift `json:"shifts"`     // in order of time
+}
+
+// TrendShift is a level that changed at once.
+type TrendShift struct {
+	At    time.Time `json:"at"`
+	Bytes float64   `json:"bytes"`
+}
+
+// Figures of a trend.
+const (
+	FigureRSS  = "rss"
+	FigureLive = "live heap"
+)
+
+// At is the height of the line at a time, in bytes, and how far its interval
+// reaches to either side of it.
+func (l TrendLine) At(t time.Time) (bytes, half float64) {
+	hours := t.Sub(l.From).Hours()
+	bytes = l.Level + l.PerHour*hours
+	for _, s := range l.Shifts {
+		if !t.Before(s.At) {
+			bytes += s.Bytes
+		}
+	}
+	return bytes, l.Half * hours
 }

@@ -64,7 +64,7 @@ func otherText(o *soak.Opinion) string {
 		}
 		figures = append(figures, text)
 	}
-	return fmt.Sprintf("by the %s criteria: %s (%s)", o.Criteria, o.Outcome, strings.Join(figures, "; "))
+	return fmt.Sprintf("by the %s criteria the outcome is %s (%s)", o.Criteria, o.Outcome, strings.Join(figures, "; "))
 }
 
 func reportPath(run *soak.Run) string { return filepath.Join(run.Dir(), soak.ReportFile) }

@@ -45,6 +45,7 @@ type measurement struct {
 	unfit    bool // nothing can be said, whatever the value
 	why      string
 	evidence string // file of the run directory
+	trend    *soak.Trend
 }
 
 // criteria in the order in which a verdict lists them. The ids are stable.

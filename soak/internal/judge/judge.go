@@ -53,7 +53,7 @@ func apply(e *Evidence, c criterion, limit soak.Limit) soak.Check {
 	}
 	m := c.measure(e, limit)
 	check.Observed, check.Evidence = m.value, m.evidence
-	check.Low, check.High = m.low, m.high
+	check.Low, check.High, check.Trend = m.low, m.high, m.trend
 	if m.why != "" {
 		check.Why = m.why
 	}

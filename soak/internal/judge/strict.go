@@ -60,6 +60,7 @@ func opinion(e *Evidence, chosen []soak.Check) *soak.Opinion {
 	}
 	for _, c := range all {
 		if limit, there := same[c.ID]; !there || limit != c.Limit {
+			c.Trend = nil // the same lines, whatever the limit
 			o.Checks = append(o.Checks, c)
 		}
 	}

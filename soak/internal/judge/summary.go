@@ -63,10 +63,10 @@ func tailLines(v soak.Verdict) []string {
 		var ids []string
 		for _, c := range o.Checks {
 			if c.Outcome != soak.Pass {
-				ids = append(ids, c.ID+" "+string(c.Outcome))
+				ids = append(ids, "; "+c.ID+" "+string(c.Outcome))
 			}
 		}
-		lines = append(lines, "", cell(fmt.Sprintf("By the %s criteria: %s %s", o.Criteria, o.Outcome, strings.Join(ids, ", "))))
+		lines = append(lines, "", cell(fmt.Sprintf("By the %s criteria the outcome is %s%s.", o.Criteria, o.Outcome, strings.Join(ids, ""))))
 	}
 	if unclaimed := areas(v.Checks); len(unclaimed) > 0 {
 		lines = append(lines, "", "Not claimed: "+cell(strings.Join(unclaimed, ", "))+".")

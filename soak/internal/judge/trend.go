@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +40,7 @@ func memoryTrend(e *Evidence, limit soak.Limit) measurement {
 	if t.RSS.Known() {
 		m.value, m.low, m.high = number(t.RSS.Bytes/megabyte), number(t.RSS.Low/megabyte), number(t.RSS.High/megabyte)
 		m.why += "; " + grounds(t, q.Horizon)
+		m.trend = drawn(t)
 	}
 	if restarts > 0 {
 		m.why += fmt.Sprintf("; of the last of %d lives, which began at %s", restarts+1, clock(q.Born))
@@ -89,6 +92,27 @@ func trendless(e *Evidence) string {
 	return ""
 }
 
+// drawn is a trend as lines that a chart can hold. A block counts as its middle.
+func drawn(t leak.Trend) *soak.Trend {
+	out := &soak.Trend{Cut: t.Cut, Block: soak.Duration(t.Block)}
+	line := func(figure string, p leak.Projection, times float64) {
+		l := soak.TrendLine{
+			Figure: figure, From: p.From.Add(t.Block / 2), To: p.To.Add(t.Block / 2), Shifts: []soak.TrendShift{},
+			Level: math.Round(p.Level / times), PerHour: math.Round(p.PerHour / times), Half: math.Round(p.Half / times),
+		}
+		for _, s := range p.Shifts {
+			l.Shifts = append(l.Shifts, soak.TrendShift{At: s.At, Bytes: math.Round(s.Bytes / times)})
+		}
+		slices.SortFunc(l.Shifts, func(a, b soak.TrendShift) int { return a.At.Compare(b.At) })
+		out.Lines = append(out.Lines, l)
+	}
+	line(soak.FigureRSS, t.RSS, 1)
+	if t.Live.Known() {
+		line(soak.FigureLive, t.Live, leak.Collected)
+	}
+	return out
+}
+
 // grounds is all that a projection rests on.
 func grounds(t leak.Trend, horizon time.Duration) string {
 	out := []string{
@@ -103,9 +127,6 @@ func grounds(t leak.Trend, horizon time.Duration) string {
 	}
 	if t.Varied {
 		out = append(out, "the message rate varied: what follows it was taken out, and D doubled")
-	}
-	if t.Settling {
-		out = append(out, "still settling")
 	}
 	return strings.Join(out, "; ")
 }
@@ -124,6 +145,9 @@ func projection(of string, p leak.Projection, horizon time.Duration) string {
 	}
 	if p.SecondHalf {
 		text += ", by its second half alone"
+	}
+	if p.Settling {
+		text += ", still settling"
 	}
 	return text
 }

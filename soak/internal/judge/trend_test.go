@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,14 @@ func TestMemoryTrend(t *testing.T) {
 		if check.Outcome != want || !strings.Contains(check.Why, why) {
 			t.Errorf("%g MB/h: %s, %q; want %s, %q", perHour/1e6, check.Outcome, check.Why, want, why)
 		}
+		e.Plan.Limits = []soak.Limit{{ID: "memory.trend", Role: soak.Gate, Max: &limit}}
+		fitting(t, Judge(e))
+		if gap != (check.Trend == nil) {
+			t.Errorf("%g MB/h: trend %+v", perHour/1e6, check.Trend)
+		}
+		if !gap {
+			follows(t, check.Trend, e.Samples)
+		}
 		if !gap && (check.Low == nil || check.High == nil || *check.Low > *check.Observed || *check.High < *check.Observed) {
 			t.Errorf("%g MB/h: no interval about the projection", perHour/1e6)
 		}
@@ -41,4 +50,21 @@ func TestMemoryTrend(t *testing.T) {
 	f(0, false, soak.Pass, "degrees of freedom")
 	f(3e6, false, soak.Fail, "live heap twice")
 	f(0, true, soak.Inconclusive, "no sample for")
+}
+
+// follows is a test that the lines of a trend go through the samples, within
+// the noise of a few hundred KB.
+func follows(t *testing.T, trend *soak.Trend, samples []soak.Sample) {
+	t.Helper()
+	if trend == nil || len(trend.Lines) != 2 {
+		t.Fatalf("trend %+v, want two lines", trend)
+	}
+	for _, s := range samples {
+		for i, bytes := range []int64{s.RSSBytes, s.HeapLiveBytes} {
+			at, half := trend.Lines[i].At(s.At)
+			if off := math.Abs(at - float64(bytes)); off > 5e5 || half < 0 && s.At.After(trend.Lines[i].From) {
+				t.Fatalf("%s at %s is %.0f KB off its line", trend.Lines[i].Figure, s.At, off/1e3)
+			}
+		}
+	}
 }

@@ -17,7 +17,7 @@ type block struct {
 }
 
 func rss(b block) float64       { return b.rss }
-func liveTwice(b block) float64 { return collected * b.live }
+func liveTwice(b block) float64 { return Collected * b.live }
 
 func pick(blocks []block, figure func(block) float64) []float64 {
 	out := make([]float64, len(blocks))

@@ -1,8 +1,9 @@
-// Package leak turns samples of a process into plain figures about its memory:
-// how much it grew, how fast, and how straight the line is.
+// Package leak turns samples of a process into what can be said of its memory.
 //
-// These are the numbers that a reviewer can redo with a calculator from
-// samples.ndjson. They say nothing about whether a process leaks: a process a
-// few minutes old grows whatever it does, and the score that dashboards show
-// cannot see two megabytes an hour. Do not gate a short run on them.
+// Measure gives plain figures that a reviewer can redo with a calculator from
+// samples.ndjson: how much it grew, how fast, how straight the line is. They do
+// not tell whether a process leaks: one that is a few minutes old grows whatever
+// it does. Judge answers that for a run of many hours, with an interval, and
+// says when it cannot. PerEvent says in minutes what a rotation leaves behind,
+// which no slope of a day shows.
 package leak

@@ -55,7 +55,7 @@ func PerEvent(samples []soak.Sample, events []time.Time) (EventGrowth, bool) {
 	for i := range jumps {
 		before, behind := between[i], between[i+1]
 		from, to := max(len(before.live)-beside, 0), min(len(behind.live), beside)
-		jumps[i] = collected * (median(behind.live[:to]) - median(before.live[from:]))
+		jumps[i] = Collected * (median(behind.live[:to]) - median(before.live[from:]))
 		counts[i] = stat.Mean(behind.past[:to], nil) - stat.Mean(before.past[from:], nil)
 	}
 	n, all := float64(g.Jumps), floats.Sum(counts)

@@ -16,9 +16,9 @@ const (
 	shiftGain   = 6     // n ln(SSE0/SSE1) must exceed so many ln n
 	oneSide     = 0.995 // of Student's t
 	lagMax      = 0.97  // cap of the correlation of neighbours
-	freedomMin  = 2.0
-	shiftMargin = 2    // blocks at either end in which no shift is looked for
-	tiny        = 1e-9 // a square that is nothing but rounding
+	freedomMin  = 1.0   // neighbours that are all alike leave less; then nothing is certain
+	shiftMargin = 2     // blocks at either end in which no shift is looked for
+	tiny        = 1e-9  // a square that is nothing but rounding
 )
 
 // Shift is a level that changed at once.
@@ -29,13 +29,24 @@ type Shift struct {
 
 // Fit is a straight line through blocks, level shifts taken out.
 type Fit struct {
-	PerHour    float64 // Theil-Sen slope, bytes
-	Error      float64 // of it, one standard error
-	Half       float64 // of the interval about it, at 99.5 % on either side, never less than drift
-	Freedom    float64 // effective degrees of freedom
+	PerHour    float64   // Theil-Sen slope, bytes
+	Error      float64   // of it, one standard error
+	Half       float64   // of the interval about it, at 99.5 % on either side: the error, the drift and the jumps that may come again, as independent errors add
+	Freedom    float64   // effective degrees of freedom
+	From, To   time.Time // the first and the last block
+	Level      float64   // of the line at From, bytes
 	Shifts     []Shift
 	Staircase  bool // three upward shifts: growth, and left in
 	SecondHalf bool // the halves differ, so the second speaks
+}
+
+// jumpsEitherWay is the sum of the sizes of the jumps.
+func (f Fit) jumpsEitherWay() float64 {
+	var sum float64
+	for _, s := range f.Shifts {
+		sum += math.Abs(s.Bytes)
+	}
+	return sum
 }
 
 func (f Fit) jumps() float64 {
@@ -46,16 +57,25 @@ func (f Fit) jumps() float64 {
 	return sum
 }
 
-func fit(blocks []block, figure func(block) float64, varied bool, wander float64) Fit {
+// fitting is how blocks are fitted.
+type fitting struct {
+	figure func(block) float64
+	varied bool    // take out what follows the message rate
+	wander float64 // bytes that a healthy process drifts
+	shifts int     // level shifts that are taken out, at most
+	ahead  bool    // for a horizon in which what jumped once may do so again
+}
+
+func (how fitting) fit(blocks []block) Fit {
 	n := len(blocks)
-	hours, y := make([]float64, n), pick(blocks, figure)
+	hours, y := make([]float64, n), pick(blocks, how.figure)
 	for i, b := range blocks {
 		hours[i] = b.at.Sub(blocks[0].at).Hours()
 	}
 	one := make([]float64, n)
 	floats.AddConst(1, one)
 	known := [][]float64{one, hours}
-	if varied {
+	if how.varied {
 		rate := pick(blocks, func(b block) float64 { return b.rate })
 		k := coefficient(rate, y, known)
 		mean := stat.Mean(rate, nil)
@@ -64,7 +84,7 @@ func fit(blocks []block, figure func(block) float64, varied bool, wander float64
 		}
 	}
 	var f Fit
-	steps := shifts(known, y)
+	steps := shifts(known, y, how.shifts)
 	up := 0
 	sizes := make([]float64, len(steps))
 	for i, s := range steps {
@@ -85,7 +105,8 @@ func fit(blocks []block, figure func(block) float64, varied bool, wander float64
 	for i := range rest {
 		rest[i] = y[i] - f.PerHour*hours[i]
 	}
-	floats.AddConst(-stat.Mean(rest, nil), rest)
+	f.From, f.To, f.Level = blocks[0].at, blocks[n-1].at, stat.Mean(rest, nil)
+	floats.AddConst(-f.Level, rest)
 	r := neighbours(rest)
 	alike := (1 + r) / (1 - r)
 	f.Freedom = max(float64(n)/alike-2-float64(len(steps)), freedomMin)
@@ -93,21 +114,24 @@ func fit(blocks []block, figure func(block) float64, varied bool, wander float64
 	left := orthogonal(hours, slices.Concat([][]float64{one}, steps)) // what jumps leave of time
 	f.Error = sigma * math.Sqrt(alike) / floats.Norm(left, 2)
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: f.Freedom}.Quantile(oneSide)
-	f.Half = max(t*f.Error, wander/hours[n-1])
+	f.Half = math.Hypot(t*f.Error, how.wander/hours[n-1])
+	if how.ahead {
+		f.Half = math.Hypot(f.Half, f.jumpsEitherWay()/hours[n-1])
+	}
 	return f
 }
 
 // shifts finds level shifts, the one that explains most first.
-func shifts(known [][]float64, y []float64) [][]float64 {
+func shifts(known [][]float64, y []float64, most int) [][]float64 {
 	n := len(y)
 	basis := straighten(known)
 	rest := without(y, basis)
 	var found [][]float64
-	for len(found) < shiftsMax {
+	for len(found) < most {
 		// A step from k on is ones behind k, so its products with anything
 		// are sums of a tail.
 		tails := make([]float64, len(basis))
-		var tail, gain, size float64
+		var tail, gain float64
 		best := -1
 		for k := n - 1; k >= shiftMargin; k-- {
 			tail += rest[k]
@@ -120,11 +144,11 @@ func shifts(known [][]float64, y []float64) [][]float64 {
 				continue
 			}
 			if g := tail * tail / own; g > gain && math.Abs(tail/own) >= shiftBytes {
-				best, gain, size = k, g, own
+				best, gain = k, g
 			}
 		}
 		before := floats.Dot(rest, rest)
-		if best < 0 || size < tiny || float64(n)*math.Log(before/max(before-gain, 1)) <= shiftGain*math.Log(float64(n)) {
+		if best < 0 || float64(n)*math.Log(before/max(before-gain, 1)) <= shiftGain*math.Log(float64(n)) {
 			return found
 		}
 		step := make([]float64, n)

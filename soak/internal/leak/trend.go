@@ -18,8 +18,8 @@ const (
 	drift     = 3e6
 	driftLive = 1.5e6
 
-	// collected: with GOGC=100 the heap grows to twice what is retained.
-	collected = 2
+	// Collected: with GOGC=100 the heap grows to twice what is retained.
+	Collected = 2
 
 	longRun     = 12 * time.Hour // from which on a block is a quarter of an hour
 	longBlock   = 15 * time.Minute
@@ -28,6 +28,10 @@ const (
 
 	variedRate = 0.10 // the message rate varies when its deviation is a larger share of its mean
 	projected  = 1.5  // a horizon of more than so many runs is a projection
+
+	slower        = 0.75 // a second half that grows at less than this share of the first is settling,
+	settledErrors = 2    // when they are so many joint errors apart
+	unlikeErrors  = 3    // halves so many joint errors apart are no steady state
 )
 
 // Question is what a trend is asked for. The samples are those of one life of
@@ -55,7 +59,6 @@ type Trend struct {
 
 	Seen      float64 // growth: median of the last eighth less that of the first
 	RSS, Live Projection
-	Settling  bool // the second half grows more slowly than the first
 }
 
 // Projection is growth carried on to the horizon. The zero value stands for a
@@ -63,6 +66,8 @@ type Trend struct {
 type Projection struct {
 	Fit
 	Bytes, Low, High float64
+	Halves           [2]float64 // slopes of the halves by themselves, bytes an hour
+	Settling         bool       // the second half grows more slowly than the first
 }
 
 // Known says whether the subject exposes the figure.
@@ -103,49 +108,48 @@ func Judge(q Question) Trend {
 	}
 	t.Drift = wander
 	t.Seen = seen(pick(blocks, rss))
-	var halves [2]Fit
-	t.RSS, halves, t.Settling = project(blocks, rss, t.Varied, wander, q.Horizon)
-	var halvesLive [2]Fit
+	ahead := q.Horizon.Hours() > projected*t.Over.Hours()
+	t.RSS = project(blocks, fitting{figure: rss, varied: t.Varied, wander: wander}, q.Horizon, ahead)
 	if exposed(blocks) {
-		var settling bool
-		t.Live, halvesLive, settling = project(blocks, liveTwice, t.Varied, wanderLive, q.Horizon)
-		t.Settling = t.Settling || settling
+		t.Live = project(blocks, fitting{figure: liveTwice, varied: t.Varied, wander: wanderLive}, q.Horizon, ahead)
 	}
-	t.decide(q, halves, halvesLive)
+	t.decide(q, ahead)
 	return t
 }
 
-// decide is steps 8 to 10 of the rule.
-func (t *Trend) decide(q Question, halves, halvesLive [2]Fit) {
+// decide is steps 8 to 10 of the rule; ahead says that the horizon is longer
+// than what was measured.
+func (t *Trend) decide(q Question, ahead bool) {
 	p, l := t.RSS, t.Live
-	projection := q.Horizon.Hours() > projected*t.Over.Hours()
-	over := func(halves [2]Fit) bool { // both halves by themselves
+	// over: the whole interval lies over the limit and, looking ahead, both
+	// halves say so by themselves and growth does not slow down. Each figure
+	// answers for itself: memory that wanders does not excuse a heap that grows.
+	over := func(p Projection) bool {
 		h := q.Horizon.Hours()
-		return halves[0].PerHour*h > q.Limit && halves[1].PerHour*h > q.Limit
+		return p.Low > q.Limit && (!ahead || !p.Settling && min(p.Halves[0], p.Halves[1])*h > q.Limit)
 	}
-	sure := !projection || !t.Settling
 	switch {
 	case t.Seen > q.Limit:
 		t.Outcome, t.Reason = soak.Fail, fmt.Sprintf("grew by %.1f MB", t.Seen/1e6)
 		return
-	case p.Low > q.Limit && sure && (!projection || over(halves)):
+	case over(p):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval lies over the limit"
 		return
-	case l.Known() && l.Low > q.Limit && p.Bytes > q.Limit && sure && (!projection || over(halvesLive)):
+	case l.Known() && p.Bytes > q.Limit && over(l):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval of the live heap lies over the limit"
 		return
 	}
 	apart := math.Abs(p.Bytes - l.Bytes)
 	agree := l.Known() && apart < math.Hypot(p.half(), l.half())
-	narrow := p.High < q.Limit || l.Known() && l.High < q.Limit && agree && (!projection || p.High < 2*q.Limit)
-	if narrow && t.Seen < q.Limit && (!l.Known() || l.Bytes < q.Limit) && (projection || t.Seen+t.Drift < q.Limit) {
+	narrow := p.High < q.Limit || l.Known() && l.High < q.Limit && agree && (!ahead || p.High < 2*q.Limit)
+	if narrow && t.Seen < q.Limit && (!l.Known() || l.Bytes < q.Limit) && (ahead || t.Seen+t.Drift < q.Limit) {
 		t.Outcome, t.Reason = soak.Pass, "the interval lies under the limit"
 		return
 	}
 	switch {
 	case l.Known() && !agree:
 		t.Reason = fmt.Sprintf("memory and live heap disagree by %.2f MB/h: memory outside the heap", apart/1e6/q.Horizon.Hours())
-	case t.Settling:
+	case p.Settling || l.Settling:
 		t.Reason = "still settling: the second half grows more slowly than the first"
 	case len(p.Shifts) > 0:
 		s := p.Shifts[len(p.Shifts)-1]
@@ -155,21 +159,28 @@ func (t *Trend) decide(q Question, halves, halvesLive [2]Fit) {
 	}
 }
 
-// project fits a figure of the blocks and both their halves (steps 3 to 7).
-func project(blocks []block, figure func(block) float64, varied bool, wander float64, horizon time.Duration) (Projection, [2]Fit, bool) {
-	whole := fit(blocks, figure, varied, wander)
+// project fits a figure of the blocks and both their halves (steps 3 to 7). In
+// the halves no shift is looked for: a dozen blocks are few to find one in, and
+// a jump that is not made up for is a reason to take them for unlike. The second
+// half speaks for what comes, so only where there is something ahead; what
+// memory did in the measured time, the whole of it says best.
+func project(blocks []block, how fitting, horizon time.Duration, ahead bool) Projection {
 	middle := len(blocks) / 2
-	halves := [2]Fit{fit(blocks[:middle], figure, varied, wander), fit(blocks[middle:], figure, varied, wander)}
-	a, b := halves[0], halves[1]
-	joint := math.Hypot(a.Error, b.Error)
-	chosen := whole
-	if math.Abs(a.PerHour-b.PerHour) > 3*joint {
-		chosen = b
-		chosen.SecondHalf = true
+	a, b := how.fit(blocks[:middle]), how.fit(blocks[middle:])
+	apart, joint := a.PerHour-b.PerHour, math.Hypot(a.Error, b.Error)
+	p := Projection{
+		Halves:   [2]float64{a.PerHour, b.PerHour},
+		Settling: b.PerHour < slower*a.PerHour && apart > settledErrors*joint,
 	}
-	settling := b.PerHour < 0.75*a.PerHour && a.PerHour-b.PerHour > 2*joint
+	how.shifts, how.ahead = shiftsMax, ahead
+	if ahead && math.Abs(apart) > unlikeErrors*joint {
+		p.Fit = how.fit(blocks[middle:])
+		p.SecondHalf = true
+	} else {
+		p.Fit = how.fit(blocks)
+	}
 	h := horizon.Hours()
-	p := Projection{Fit: chosen, Bytes: chosen.PerHour*h + chosen.jumps()}
-	p.Low, p.High = p.Bytes-chosen.Half*h, p.Bytes+chosen.Half*h
-	return p, halves, settling
+	p.Bytes = p.PerHour*h + p.jumps()
+	p.Low, p.High = p.Bytes-p.Half*h, p.Bytes+p.Half*h
+	return p
 }
