@@ -42,7 +42,7 @@ const (
 	// how long that takes, in hours.
 	heldShare, releaseFor = 0.65, 4.0
 
-	climbMB, climbFor = 3.5, 0.36 // of a young process; 0.5 to 1.2 MB/h when it is an hour old
+	climbMB, climbFor = 3.5, 0.36 // of a young process; about 0.6 MB/h when it is an hour old
 
 	jumpsADay, jumpMB = 0.27, 1 // of the live heap that are nobody's fault; exponential
 
