@@ -5,7 +5,9 @@ import (
 	"math"
 	"time"
 
+	"steadfeed/fakebinance"
 	"steadfeed/soak"
+	"steadfeed/soak/internal/fault"
 )
 
 // The plans in virtual time run the streamer's core, the exchange, Kafka, the
@@ -20,10 +22,9 @@ var (
 	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20, faultsADay)
 )
 
-// churn is so many ends of a session, brought about by the exchange's notice,
-// that what each leaves behind can be seen in a live heap that has the harness
-// in it. Streams are too quiet for a successor to be proven within the notice,
-// so most are reconnects.
+// churn is so many cuts of a session, each of which costs a reconnect and a
+// backfill, that what each leaves behind can be seen in a live heap that has the
+// harness in it.
 var churn = template{name: "churn", about: "Nine hundred reconnects in virtual time: what each leaves behind.", fill: func(plan *soak.Plan) {
 	day.fill(plan)
 	plan.Phases = []soak.Phase{
@@ -31,17 +32,26 @@ var churn = template{name: "churn", about: "Nine hundred reconnects in virtual t
 		{Name: soak.PhaseEvents, For: soak.Duration(churnReconnects * churnPace), Events: soak.Duration(churnPace)},
 		{Name: soak.PhaseCalm, For: soak.Duration(virtualCalm)},
 	}
+	plan.Least = map[string]float64{"binance_reconnects_total": churnReconnects, "binance_trades_backfilled_total": 1}
 	plan.SampleEvery = soak.Duration(churnPace)
 	for i, limit := range plan.Limits {
 		switch limit.ID {
 		case "memory.growth_per_event":
 			plan.Limits[i] = atMost(limit.ID, churnKiB, "KiB")
-		case "rotations", "reconnects":
-			plan.Limits[i] = reported(limit.ID, limit.Unit, "nothing else happens here than reconnects that are brought about")
-		case "pause":
-			plan.Limits[i] = reported(limit.ID, limit.Unit, "what the notice declares is for a commit of 50 ms, which this plan has not")
+		case "rotations":
+			plan.Limits[i] = reported(limit.ID, limit.Unit, "no session lives long enough for one")
 		}
 	}
+}, place: func(plan soak.Plan) (all []soak.Injection, err error) {
+	for i := range churnReconnects {
+		cut, err := fault.At(plan, fakebinance.KindReset, virtualWarmUp+time.Duration(i)*churnPace)
+		if err != nil {
+			return nil, err
+		}
+		cut.Name = fmt.Sprintf("%d-%s", i+1, cut.Fault)
+		all = append(all, cut)
+	}
+	return all, nil
 }}
 
 const (
