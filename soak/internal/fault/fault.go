@@ -55,6 +55,9 @@ func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
 	}
 	switch {
 	case plan.Virtual:
+		if i := slices.IndexFunc(faults, func(f Fault) bool { return f.Name == noPong.Name }); i >= 0 {
+			faults[i] = noPongAtAll
+		}
 		return slices.Concat(faults, BrokerFaults, deaths, singles(t), []Fault{registryAway}), append(kinds, KindBroker, KindDeath, KindSingle, KindRegistry)
 	case plan.Containers == nil:
 		return faults, kinds

@@ -24,6 +24,17 @@ var noPong = Fault{Name: "no-pong", Kind: KindPingTimeout, draw: func(_ *rand.Ra
 	}
 }}
 
+// noPongAtAll is for plans in which sessions rotate: one that begins shortly
+// before a rotation would find no ping to leave unanswered, so it goes on until
+// the successor has missed one too.
+var noPongAtAll = Fault{Name: noPong.Name, Kind: noPong.Kind, draw: func(rng *rand.Rand, t timing) soak.Injection {
+	in := noPong.draw(rng, t)
+	in.Target = fakebinance.TargetAll
+	in.For += soak.Duration(t.unanswered())
+	in.Disturbance.Reconnects = 3 // a ping may be due as it begins, and then twice more
+	return in
+}}
+
 // unanswered is how long pings are: one is due and given up within.
 func (t timing) unanswered() time.Duration {
 	const margin = 5 * time.Second

@@ -118,6 +118,9 @@ func singles(t timing) (faults []Fault) {
 				in.Disturbance.Pause += longer
 			}
 			in.Settings = oftener(in.Fault, in.Settings)
+			if in.Fault == fakebinance.KindNoPong || in.Fault == fakebinance.KindWrongPong {
+				in.Target = fakebinance.TargetAll // see noPongAtAll; these last long enough
+			}
 			if in.Also != nil && in.Also.Fault == fakebinance.KindGap {
 				also := *in.Also
 				also.For += longer
