@@ -29,9 +29,6 @@ const (
 // at once.
 const writeWait = time.Second
 
-// patience is how many reconnects a canary that gives up makes.
-const patience = 10
-
 // errRotation ends a session that has lasted long enough, which only the
 // canary that breaks first thinks of any.
 var errRotation = errors.New("rotation")
@@ -45,6 +42,7 @@ type feed struct {
 	log      *slog.Logger
 	pass     func(trade)
 	hoard    *hoard           // nil: keeps nothing
+	patience int              // how many reconnects one that gives up makes
 	next     map[string]int64 // the id expected next, by symbol; none until the first trade
 	blind    bool             // this session does not fetch what was missed before it
 	dialer   websocket.Dialer
@@ -78,7 +76,7 @@ func (f *feed) run(ctx context.Context) error {
 	defer f.rest.CloseIdleConnections()
 	wait := backoffMin
 	for reconnects := 0; ctx.Err() == nil; reconnects++ {
-		if f.kind == givesUp && reconnects > patience {
+		if f.kind == givesUp && reconnects > f.patience {
 			f.log.Warn("flaw: the canary gives up", "reconnects", reconnects)
 			<-ctx.Done()
 			break

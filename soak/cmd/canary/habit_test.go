@@ -167,6 +167,7 @@ func TestBreakFirstLosesAtRotations(t *testing.T) {
 // An exchange that cannot be reached for an hour is dialled all that time by
 // the flawless one. The other one does not end: a process that ends is noticed.
 func TestGivesUpAfterTenReconnects(t *testing.T) {
+	const patience = 10
 	dials := func(kind string) (n int) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -176,6 +177,7 @@ func TestGivesUpAfterTenReconnects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			f.patience = patience
 			f.dialer.NetDialContext = func(context.Context, string, string) (net.Conn, error) {
 				n++
 				return nil, errors.New("no route")

@@ -23,6 +23,7 @@ func main() {
 		Flags: []cli.Flag{
 			&cli.Int64Flag{Name: "at", Value: 2000, Usage: "which trade the flaw touches, counted from the start over all symbols"},
 			&cli.FloatFlag{Name: "per-hour", Value: 10, Usage: "`MB` that leak and leak-offheap retain in an hour"},
+			&cli.IntFlag{Name: "patience", Value: 10, Usage: "how many reconnects gives-up makes"},
 			&cli.IntFlag{Name: "per-reconnect", Value: 256, Usage: "`KiB` that leak-per-reconnect retains each time"},
 		},
 		Action: run,
@@ -65,6 +66,7 @@ func run(ctx context.Context, command *cli.Command) error {
 	if !(command.Float("per-hour") >= 0) || command.Int("per-reconnect") < 0 {
 		return fmt.Errorf("-per-hour %g, -per-reconnect %d: neither may be negative", command.Float("per-hour"), command.Int("per-reconnect"))
 	}
+	feed.patience = command.Int("patience")
 	feed.hoard = &hoard{ctx: ctx, kind: kind, perHour: command.Float("per-hour") * megabyte, perTime: command.Int("per-reconnect") * kibibyte}
 	log.Info("canary sings", "flaw", kind, "at", command.Int64("at"), "symbols", settings.symbols, "resumes", next)
 

@@ -28,6 +28,7 @@ import (
 // canary is one flaw and the check that must convict it.
 type canary struct {
 	flaw  string
+	with  []string // arguments of it
 	check string // empty: it must be acquitted
 	many  bool   // it does it again and again; else one trade is touched
 	dumb  bool   // it cannot say which trades it has touched
@@ -51,7 +52,7 @@ var canaryTable = []canary{
 var imageCanaryTable = []canary{
 	{flaw: "lost", check: "delivery.complete", many: true},
 	{flaw: "leak-per-reconnect", check: "memory.growth_per_event"},
-	{flaw: "gives-up", check: "delivery.complete", dumb: true},
+	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
 }
 
 const (
@@ -175,7 +176,7 @@ func (f flight) try(ctx context.Context, c canary) trial {
 		return t
 	}
 	defer log.Close()
-	run := exec.CommandContext(ctx, f.self, slices.Concat([]string{"run"}, f.args, []string{"-out", out, "-subject", f.subject + " " + c.flaw})...)
+	run := exec.CommandContext(ctx, f.self, slices.Concat([]string{"run"}, f.args, []string{"-out", out, "-subject", strings.Join(append([]string{f.subject, c.flaw}, c.with...), " ")})...)
 	run.Stdout, run.Stderr = log, log
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a ctrl-C reaches it once, from here
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }

@@ -144,7 +144,7 @@ func givesUp(_ context.Context, place *testbed.Place) {
 // driftingTimer rotates a little later each time, as a timer does that is set
 // again when the work is done.
 func driftingTimer(_ context.Context, place *testbed.Place) {
-	const drift = 30 * time.Minute
+	const drift = 5 * time.Minute
 	const name = "STREAMER_ROTATION_INTERVAL"
 	place.Settings = maps.Clone(place.Settings)
 	if interval, err := time.ParseDuration(place.Settings[name]); err == nil {

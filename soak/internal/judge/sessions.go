@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,76 +37,6 @@ func succeeded(e *Evidence, s soak.Session, there func(closed time.Time) bool) b
 		return other.N > s.N && other.Streams >= s.Streams && other.Opened.Before(s.Closed) &&
 			(other.Closed.IsZero() || there(other.Closed))
 	})
-}
-
-// The schedule of a subject's rotations, where its settings say nothing else,
-// and how far an instant of it may lie from the exact multiple of the interval.
-const (
-	rotationSetting  = "STREAMER_ROTATION_INTERVAL"
-	rotationInterval = 4 * time.Hour
-	rotationJitter   = 0.05
-	// rotationTakes is for a rotation to end that began when it was due.
-	rotationTakes = 30 * time.Second
-)
-
-// successions are the faults that put a new process in the subject's place.
-var successions = []string{"kill", "hand-over", "registry-away"}
-
-// livesOf is how long each process of the subject had sessions: a schedule of
-// rotations begins with its process, and an injection may have replaced it.
-func livesOf(e *Evidence) (lives []time.Duration) {
-	born := e.Ledger.Sessions[0].Opened
-	for _, in := range e.Plan.Injections {
-		if slices.Contains(successions, in.Fault) && in.Began.After(born) {
-			lives = append(lives, in.Began.Sub(born))
-			born = in.Began
-		}
-	}
-	return append(lives, e.Ledger.Ended.Sub(born))
-}
-
-// rotations compares the rotations that nothing but the schedule explains with
-// the instants of the schedule that lie in the observed time.
-func rotations(e *Evidence, _ soak.Limit) measurement {
-	m := measurement{evidence: soak.LedgerFile}
-	if len(e.Ledger.Sessions) == 0 || e.Ledger.SessionsOmitted > 0 {
-		m.unfit, m.why = true, fmt.Sprintf("%d sessions are known, %d are not", len(e.Ledger.Sessions), e.Ledger.SessionsOmitted)
-		return m
-	}
-	interval := rotationInterval
-	if text, set := e.Plan.Subject.Settings[rotationSetting]; set {
-		given, err := time.ParseDuration(text)
-		if err != nil || given <= 0 {
-			m.unfit, m.why = true, fmt.Sprintf("%s is %q", rotationSetting, text)
-			return m
-		}
-		interval = given
-	}
-	observed := e.Ledger.Ended.Sub(e.Ledger.Sessions[0].Opened)
-	var least, most float64
-	for _, life := range livesOf(e) {
-		least += max(math.Floor((life-rotationTakes).Seconds()/interval.Seconds()-rotationJitter), 0)
-		most += math.Floor(life.Seconds()/interval.Seconds() + rotationJitter)
-	}
-	var own, brought float64
-	for _, s := range e.Ledger.Sessions {
-		switch {
-		case !rotated(e, s):
-		case s.During == "":
-			own++
-		default:
-			brought++
-		}
-	}
-	m.value = number(own)
-	// One that falls into an injection is counted as brought about by it, and
-	// may have been.
-	m.missed = own > most || own+brought < least
-	m.why = fmt.Sprintf("%g by the schedule of %s in %s, which has %g to %g; %g more during injections", own, interval, span(observed.Seconds()), least, most, brought)
-	if most == 0 {
-		m.unfit = true
-	}
-	return m
 }
 
 // reconnects counts the ends of sessions that no injection accounts for.

@@ -48,6 +48,13 @@ func TestRotations(t *testing.T) {
 	f("breaks before it makes", 5, 1, true, func(e *Evidence) {
 		e.Ledger.Sessions[2].Closed = e.Ledger.Sessions[3].Opened.Add(-time.Second)
 	})
+	f("later each time", 5, 0, true, func(e *Evidence) { // 40 s, of 30 that the jitter and 30 that a rotation may take
+		for i := range e.Ledger.Sessions {
+			drift := time.Duration(i) * 40 * time.Second
+			e.Ledger.Sessions[i].Opened = e.Ledger.Sessions[i].Opened.Add(drift)
+			e.Ledger.Sessions[i].Closed = e.Ledger.Sessions[i].Closed.Add(drift + 40*time.Second)
+		}
+	})
 	f("too many", 7, 0, true, func(e *Evidence) {
 		extra := e.Ledger.Sessions[5]
 		extra.N, extra.Opened, extra.Closed = 6, extra.Opened.Add(time.Minute), extra.Closed.Add(-time.Minute)
