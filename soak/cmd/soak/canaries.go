@@ -29,9 +29,9 @@ import (
 type canary struct {
 	flaw  string
 	with  []string // arguments of it
-	check string // empty: it must be acquitted
-	many  bool   // it does it again and again; else one trade is touched
-	dumb  bool   // it cannot say which trades it has touched
+	check string   // empty: it must be acquitted
+	many  bool     // it does it again and again; else one trade is touched
+	dumb  bool     // it cannot say which trades it has touched
 }
 
 // canaryTable are the flaws that the smoke plan gives an occasion to. What

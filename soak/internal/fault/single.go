@@ -11,7 +11,8 @@ import (
 	"steadfeed/soak"
 )
 
-// KindSingle are the injections of the runs that do one fault and nothing else.
+// KindSingle are the injections of the runs that do one fault and nothing else;
+// schedules in virtual time draw them too.
 const KindSingle = "single"
 
 // Case is one fault as a run of its own does it.
