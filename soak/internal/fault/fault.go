@@ -42,7 +42,9 @@ var brought = []Fault{shutdown}
 var Contained = []Fault{freeze, cutOff, squeezeCPU, squeezeMemory, brokerRestart, registryDown}
 
 // every is all that there is.
-func every() []Fault { return slices.Concat(All, BrokerFaults, Contained, deaths, brought) }
+func every() []Fault {
+	return slices.Concat(All, BrokerFaults, Contained, deaths, brought, []Fault{registryAway})
+}
 
 // drawnIn are the faults of a plan's schedule, and the kinds of which there is
 // one in each chaos phase at least. One that could not take effect is left out.
@@ -56,7 +58,7 @@ func drawnIn(plan soak.Plan, t timing) (faults []Fault, kinds []string) {
 		if i := slices.IndexFunc(faults, func(f Fault) bool { return f.Name == noPong.Name }); i >= 0 {
 			faults[i] = noPongAtAll
 		}
-		return slices.Concat(faults, BrokerFaults, deaths, singles(t)), append(kinds, KindBroker, KindDeath, KindSingle, KindRegistry)
+		return slices.Concat(faults, BrokerFaults, deaths, singles(t), []Fault{registryAway}), append(kinds, KindBroker, KindDeath, KindSingle, KindRegistry)
 	case plan.Containers == nil:
 		return faults, kinds
 	}

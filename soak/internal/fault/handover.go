@@ -13,7 +13,7 @@ import (
 
 // deaths are the faults that end a process of the subject. They are for plans
 // in virtual time.
-var deaths = []Fault{kill, handOver, registryAway}
+var deaths = []Fault{kill, handOver}
 
 // handOver starts a second process beside the first, leaves both for a while,
 // and has the first one drain: what a deployment does. Only one of the two may
