@@ -34,10 +34,22 @@ func livesOf(e *Evidence) (lives []lifetime) {
 	for _, in := range e.Plan.Injections {
 		if slices.Contains(successions, in.Fault) && in.Began.After(born) {
 			lives = append(lives, lifetime{born, in.Began})
-			born = in.Began
+			born = openedAfter(e.Ledger.Sessions, in.Began)
 		}
 	}
 	return append(lives, lifetime{born, e.Ledger.Ended})
+}
+
+// openedAfter is when the first session after an instant was opened, or the
+// instant if there was none.
+func openedAfter(sessions []soak.Session, at time.Time) time.Time {
+	first := at
+	for _, s := range sessions {
+		if !s.Opened.Before(at) && (first.Equal(at) || s.Opened.Before(first)) {
+			first = s.Opened
+		}
+	}
+	return first
 }
 
 // rotations compares the rotations that nothing but the schedule explains with
