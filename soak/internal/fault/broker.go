@@ -79,12 +79,7 @@ func answers(name string, with *kerr.Error, keys ...kmsg.Key) Fault {
 // its answer and its markers. Who believes the answer goes on after trades that
 // the next abort takes away, and learns of it with the next trade.
 var unmade = Fault{Name: "kafka-unmade", Kind: KindBroker, draw: func(rng *rand.Rand, t timing) soak.Injection {
-	in := brokerTrouble(seconds(rng, 3, 30) + t.silence)
-	grace := soak.Duration(t.silence)
-	in.Disturbance.Grace = grace
-	in.Disturbance.Pause += grace
-	in.Disturbance.Settle += grace
-	return in
+	return grant(brokerTrouble(seconds(rng, 3, 30)+t.silence), t.silence)
 }, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
 	memory, err := inMemory(bed)
 	if err != nil {

@@ -197,3 +197,12 @@ const (
 func seconds(rng *rand.Rand, least, most int) time.Duration {
 	return time.Duration(least+rng.IntN(most-least+1)) * time.Second
 }
+
+// grant gives an injection a time before catching up can begin.
+func grant(in soak.Injection, grace time.Duration) soak.Injection {
+	d := soak.Duration(grace)
+	in.Disturbance.Grace = d
+	in.Disturbance.Pause += d
+	in.Disturbance.Settle += d
+	return in
+}

@@ -16,9 +16,9 @@ import (
 
 // foreign: somebody else has a transaction open on every partition, so nothing
 // behind its first record can be read, whoever wrote it. At the end it is
-// aborted.
-var foreign = Fault{Name: "kafka-foreign", Kind: KindBroker, draw: func(rng *rand.Rand, _ timing) soak.Injection {
-	return brokerTrouble(seconds(rng, 10, 90))
+// aborted. A subject may learn of it with the next trade that it writes.
+var foreign = Fault{Name: "kafka-foreign", Kind: KindBroker, draw: func(rng *rand.Rand, t timing) soak.Injection {
+	return grant(brokerTrouble(seconds(rng, 10, 90)), t.silence)
 }, begin: func(bed *testbed.Testbed, in soak.Injection) (Begun, error) {
 	stranger, err := strangeTransaction(bed, in)
 	if err != nil {

@@ -128,11 +128,7 @@ func singles(t timing) (faults []Fault) {
 				also.Settings = oftener(also.Fault, also.Settings)
 				in.Also = &also
 			}
-			grace := longer + soak.Duration(barred[in.Settings["status"]])
-			in.Disturbance.Grace = grace
-			in.Disturbance.Pause += grace
-			in.Disturbance.Settle += grace
-			return in
+			return grant(in, t.silence+barred[in.Settings["status"]])
 		}})
 	}
 	return faults
