@@ -51,7 +51,7 @@ var canaryTable = []canary{
 // plan kills its subject, so the first has a deed in each life.
 var imageCanaryTable = []canary{
 	{flaw: "lost", check: "delivery.complete", many: true},
-	{flaw: "leak-per-reconnect", check: "memory.growth_per_event"},
+	{flaw: "leak-per-reconnect", with: []string{"-per-reconnect", "1024"}, check: "memory.growth_per_event"}, // of ten ends of a session, less is uncertain
 	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
 }
 
