@@ -52,7 +52,7 @@ var canaryTable = []canary{
 var imageCanaryTable = []canary{
 	{flaw: "lost", check: "delivery.complete", many: true},
 	{flaw: "leak-per-reconnect", with: []string{"-per-reconnect", "1024"}, check: "memory.growth_per_event"}, // of ten ends of a session, less is uncertain
-	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
+	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true},             // ten are brought about
 }
 
 const (
