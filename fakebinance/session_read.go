@@ -54,9 +54,8 @@ func (s *session) arrived() bool {
 	s.arrivals[s.oldest] = now
 	s.oldest = (s.oldest + 1) % clientFramesPerSecond
 	if !oldest.IsZero() && now.Sub(oldest) < s.rules.switches.compressed(time.Second) {
-		if s.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, tooManyRequests) {
-			s.breached()
-		}
+		s.breached() // first: who sees the end may be back before it has returned
+		s.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, tooManyRequests)
 		return false
 	}
 	return true
