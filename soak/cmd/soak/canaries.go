@@ -51,8 +51,10 @@ var canaryTable = []canary{
 // plan kills its subject, so the first has a deed in each life.
 var imageCanaryTable = []canary{
 	{flaw: "lost", check: "delivery.complete", many: true},
-	{flaw: "leak-per-reconnect", with: []string{"-per-reconnect", "1024"}, check: "memory.growth_per_event"}, // of ten ends of a session, less is uncertain
-	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true},             // ten are brought about
+	// So short a plan claims of memory what reaches the abort limit: 400 MB in the
+	// six minutes that each life has, and less than the container may have.
+	{flaw: "leak-offheap", with: []string{"-per-hour", "4600"}, check: "memory.rss_limit"},
+	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
 }
 
 const (
