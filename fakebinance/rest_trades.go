@@ -56,23 +56,21 @@ func (s *Server) tradeRows(r *restRequest, asked page, last int64) ([]byte, erro
 	}
 	first, _ := s.kept(symbol)
 	from = max(from, first)
-	last = min(last, from+asked.limit-1)
-	if last < from {
-		return []byte("[]"), nil
-	}
-	s.ledger.servedByREST(symbol, from, last)
-	body := make([]byte, 0, (last-from+1)*160)
-	for id := from; id <= last; id++ {
+	body := make([]byte, 0, max(min(last-from+1, asked.limit), 0)*160)
+	id, rows := from, int64(0)
+	for ; id <= last && rows < asked.limit; id++ {
 		if s.lost.has(symbol, id) {
-			continue
+			continue // the next one takes its place
 		}
 		t := s.publisher.lines[symbol].trade(id)
 		body = append(body, ',')
 		body = r.appendTrade(body, &t)
+		rows++
 	}
-	if len(body) == 0 {
+	if rows == 0 {
 		return []byte("[]"), nil
 	}
+	s.ledger.servedByREST(symbol, from, id-1)
 	body[0] = '['
 	return append(body, ']'), nil
 }
