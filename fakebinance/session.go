@@ -55,6 +55,7 @@ type session struct {
 	// The reader's.
 	arrivals [clientFramesPerSecond]time.Time // of the last frames, a ring
 	oldest   int                              // index of the one to be replaced next
+	offended bool                             // the reader has counted a frame too many
 
 	trades    atomic.Int64 // written
 	stalledAt atomic.Int64 // Unix nanoseconds, when it was last seen to be held by a stall

@@ -54,7 +54,10 @@ func (s *session) arrived() bool {
 	s.arrivals[s.oldest] = now
 	s.oldest = (s.oldest + 1) % clientFramesPerSecond
 	if !oldest.IsZero() && now.Sub(oldest) < s.rules.switches.compressed(time.Second) {
-		s.breached() // first: who sees the end may be back before it has returned
+		if !s.offended { // once, and first: who sees the end may be back before it has returned
+			s.offended = true
+			s.breached()
+		}
 		s.endWithFrame(EndedByServer, websocket.ClosePolicyViolation, tooManyRequests)
 		return false
 	}
