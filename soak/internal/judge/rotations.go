@@ -41,15 +41,12 @@ func livesOf(e *Evidence) (lives []lifetime) {
 }
 
 // openedAfter is when the first session after an instant was opened, or the
-// instant if there was none.
+// instant if there was none. Sessions are in the order in which they were opened.
 func openedAfter(sessions []soak.Session, at time.Time) time.Time {
-	first := at
-	for _, s := range sessions {
-		if !s.Opened.Before(at) && (first.Equal(at) || s.Opened.Before(first)) {
-			first = s.Opened
-		}
+	if i := slices.IndexFunc(sessions, func(s soak.Session) bool { return !s.Opened.Before(at) }); i >= 0 {
+		return sessions[i].Opened
 	}
-	return first
+	return at
 }
 
 // rotations compares the rotations that nothing but the schedule explains with

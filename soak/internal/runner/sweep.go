@@ -9,9 +9,9 @@ import (
 
 // sweep is the scenario of a crash sweep: two minutes with a rotation by the
 // schedule, one at the exchange's wish, a session that is cut, a hole that is
-// fetched, a restart, and a hand-over to a second process. It is run once for each write of the subject and each
-// kind of trap, so every write counts: commits and heartbeats are as rare as
-// they can be.
+// fetched, a restart, and a hand-over to a second process. It is run once for
+// each write of the subject and each kind of trap, so every write counts: commits
+// and heartbeats are as rare as they can be.
 var sweep = template{
 	name:  "sweep",
 	about: "Two minutes in virtual time, for soak sweep: rotation, cut, backfill, restart, hand-over.",

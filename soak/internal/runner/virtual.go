@@ -22,9 +22,8 @@ var (
 	monthBusy = virtual("month-busy", "Thirty days in virtual time, 20 trades a second", 30, 20, faultsADay)
 )
 
-// churn is so many cuts of a session, each of which costs a reconnect and a
-// backfill, that what each leaves behind can be seen in a live heap that has the
-// harness in it.
+// churn is so many cuts of a session, each of which costs a reconnect, that what
+// each leaves behind can be seen in a live heap that has the harness in it.
 var churn = template{name: "churn", about: "Nine hundred reconnects in virtual time: what each leaves behind.", fill: func(plan *soak.Plan) {
 	day.fill(plan)
 	plan.Phases = []soak.Phase{
