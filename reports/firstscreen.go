@@ -118,7 +118,13 @@ func (b *builder) sampling() fact {
 	s := b.e.samples
 	f := fact{Name: "Samples", Value: count(s.n)}
 	if every := b.e.plan.SampleEvery.D(); every > 0 {
-		f.Note = "every " + length(every) + ", "
+		f.Note = "every " + length(every)
+		for _, p := range b.e.plan.Phases {
+			if closer := b.e.plan.Pace(p.Name); closer != every {
+				f.Note += ", " + length(closer) + " in " + p.Name
+			}
+		}
+		f.Note += ", "
 	}
 	switch {
 	case s.n == 0:

@@ -146,6 +146,8 @@ type Phase struct {
 	Chaos      bool     `json:"chaos,omitempty"`
 	Injections int      `json:"injections,omitempty"` // how many a chaos phase has; 0: as many as fit
 	Events     Duration `json:"events,omitempty"`     // a rotation is brought about each so often, to measure what one costs in memory
+
+	SampleEvery Duration `json:"sample_every,omitempty"` // 0: that of the plan
 }
 
 // Names of the phases, in the order in which they follow each other. The
@@ -216,6 +218,27 @@ type Limit struct {
 	Min  *float64 `json:"min,omitempty"` // observed must not fall below it
 	Unit string   `json:"unit,omitempty"`
 	Why  string   `json:"why,omitempty"` // for a role other than gate: the reason
+}
+
+// Pace is how often a sample is taken in a phase.
+func (p *Plan) Pace(phase string) time.Duration {
+	for _, q := range p.Phases {
+		if q.Name == phase && q.SampleEvery > 0 {
+			return q.SampleEvery.D()
+		}
+	}
+	return p.SampleEvery.D()
+}
+
+// Samples is how many the phases have room for; 0 where none are taken.
+func (p *Plan) Samples() int64 {
+	var sum float64
+	for _, q := range p.Phases {
+		if every := p.Pace(q.Name); every > 0 {
+			sum += float64(q.For) / float64(every)
+		}
+	}
+	return int64(sum)
 }
 
 // Length is the time from the start of the first phase to the end of the last.

@@ -26,11 +26,10 @@ func duration(e *Evidence, _ soak.Limit) measurement {
 }
 
 func samples(e *Evidence, _ soak.Limit) measurement {
-	every := e.Plan.SampleEvery.D()
-	if every <= 0 {
+	expected := e.Plan.Samples()
+	if expected == 0 {
 		return measurement{unfit: true, why: "the plan takes no samples", evidence: soak.PlanFile}
 	}
-	expected := int64(e.Plan.Length() / every)
 	var got, silent int64
 	for _, s := range e.Samples {
 		if s.RSSBytes > 0 {
@@ -41,7 +40,7 @@ func samples(e *Evidence, _ soak.Limit) measurement {
 		}
 	}
 	m := measurement{
-		value:    number(100 * float64(got) / float64(max(expected, 1))),
+		value:    number(100 * float64(got) / float64(expected)),
 		why:      fmt.Sprintf("%s samples of the subject, %s expected", group(got), group(expected)),
 		evidence: soak.SamplesFile,
 	}

@@ -15,9 +15,9 @@ import (
 // 12 nor in the last four of 24.
 var (
 	soak1h  = long("soak-1h", "One hour in containers", time.Hour, timetable{first: 5 * time.Minute, events: 10 * time.Minute, chaos: 13 * time.Minute, injections: 10, settle: 2 * time.Minute})
-	soak5h  = long("soak-5h", "Five hours in containers, what a hosted CI runner can do", 5*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 75 * time.Minute, injections: 10})
-	soak12h = long("soak-12h", "Twelve hours in containers", 12*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 7 * time.Hour, injections: 12})
-	soak24h = long("soak-24h", "A day in containers", 24*time.Hour, timetable{first: 30 * time.Minute, events: 15 * time.Minute, chaos: 19 * time.Hour, injections: 24})
+	soak5h  = long("soak-5h", "Five hours in containers, what a hosted CI runner can do", 5*time.Hour, timetable{first: 15 * time.Minute, events: 15 * time.Minute, chaos: 90 * time.Minute, injections: 10})
+	soak12h = long("soak-12h", "Twelve hours in containers", 12*time.Hour, timetable{first: 15 * time.Minute, events: 15 * time.Minute, chaos: 7*time.Hour + 15*time.Minute, injections: 12})
+	soak24h = long("soak-24h", "A day in containers", 24*time.Hour, timetable{first: 15 * time.Minute, events: 15 * time.Minute, chaos: 19*time.Hour + 15*time.Minute, injections: 24})
 )
 
 // timetable is how a long plan begins; what is left of its length is calm.
@@ -36,6 +36,8 @@ const (
 	// eventPace is how closely rotations are brought about: the exchange's
 	// notice, and what the session before needs to go.
 	eventPace = 20 * time.Second
+	// eventSample: the live heap has to be read several times between two events.
+	eventSample = time.Second
 )
 
 func long(name, about string, length time.Duration, t timetable) template {
@@ -52,7 +54,7 @@ func long(name, about string, length time.Duration, t timetable) template {
 		}
 		plan.Phases = []soak.Phase{
 			{Name: soak.PhaseWarmUp, For: soak.Duration(t.first)},
-			{Name: soak.PhaseEvents, For: soak.Duration(t.events), Events: soak.Duration(eventPace)},
+			{Name: soak.PhaseEvents, For: soak.Duration(t.events), Events: soak.Duration(eventPace), SampleEvery: soak.Duration(eventSample)},
 			{Name: soak.PhaseChaos, For: soak.Duration(t.chaos), Chaos: true, Injections: t.injections},
 		}
 		if t.settle > 0 {

@@ -120,6 +120,20 @@ func TestCompressedPlansHaveEveryKind(t *testing.T) {
 	f("soak-24h", 144, 8, 1)
 }
 
+// A day reads memory each minute, and each second where every reading counts.
+func TestSamplesOfADay(t *testing.T) {
+	plan, err := NewPlan("soak-24h", Choices{Seed: 1, Subject: []string{"x"}, Name: "x", Rate: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if events, chaos := plan.Pace(soak.PhaseEvents), plan.Pace(soak.PhaseChaos); events != time.Second || chaos != time.Minute {
+		t.Errorf("a sample each %s in the phase of events and each %s in chaos", events, chaos)
+	}
+	if n, want := plan.Samples(), int64(24*60-15+15*60); n != want {
+		t.Errorf("%d samples, want %d", n, want)
+	}
+}
+
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
 	good, err := NewPlan("smoke", Choices{Subject: []string{"x"}, Name: "x", Rate: -1})
 	if err != nil {

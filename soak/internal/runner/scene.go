@@ -29,6 +29,8 @@ type run struct {
 	findings atomic.Int64
 	sessions atomic.Int64 // session events written
 
+	entered chan struct{} // a phase was; holds one
+
 	mu    sync.Mutex // never held while waiting
 	scene scene
 	fail  context.CancelCauseFunc // ends the story; nil before watch
@@ -56,7 +58,7 @@ func newRun(plan soak.Plan, dir *soak.Run, options Options) *run {
 	if hard == nil {
 		hard = context.Background()
 	}
-	r := &run{plan: plan, options: options, hard: hard, dir: dir}
+	r := &run{plan: plan, options: options, hard: hard, dir: dir, entered: make(chan struct{}, 1)}
 	r.course.Began = time.Now().UTC()
 	r.course.Subject = testbed.Describe(plan.Subject)
 	r.scene.begins = r.course.Began
@@ -83,8 +85,19 @@ func (r *run) enter(phase string) {
 	if known {
 		return
 	}
+	select {
+	case r.entered <- struct{}{}:
+	default: // the one before was not looked at yet, and this one will be with it
+	}
 	r.auditor.Phase(phase, now)
 	r.event(soak.EventPhase, phase, "began", nil)
+}
+
+// pace is how often samples are taken now.
+func (r *run) pace() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan.Pace(r.scene.phase)
 }
 
 func (r *run) expectExit()        { r.leaving.Store(true) }

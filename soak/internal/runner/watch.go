@@ -112,15 +112,21 @@ func (r *run) figures(ctx context.Context) error {
 	}
 }
 
-// sample takes a sample at every tick until ctx ends.
+// sample takes a sample at every tick until ctx ends; how often, the phase says.
 func (r *run) sample(ctx context.Context) error {
-	every := r.plan.SampleEvery.D()
+	every := r.pace()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-r.entered:
+			if now := r.pace(); now != every {
+				every = now
+				ticker.Reset(every)
+			}
+			continue
 		case <-ticker.C:
 		}
 		if r.exitExpected() {
