@@ -3,14 +3,10 @@ package streamer
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"steadfeed/streamer/internal/binance"
-	"steadfeed/streamer/internal/kafka"
 	"steadfeed/streamer/internal/record"
 	"steadfeed/streamer/schema"
 )
@@ -30,9 +25,6 @@ const (
 	// clockLimit is how far this machine's clock may be from the exchange's
 	// before lags and times in records are misleading.
 	clockLimit = time.Second
-	// certificateWarning is how long before its end a certificate is worth a
-	// remark.
-	certificateWarning = 14 * 24 * time.Hour
 	// listenShare is the share of the time that is left which may go into
 	// waiting for trades; judging the silent symbols needs some of it.
 	listenShare = 2
@@ -257,201 +249,4 @@ func (k *checked) some(what string, list []string) []string {
 		return list[:maxChecked]
 	}
 	return list
-}
-
-// kafka tries the brokers, and asks for every right that is needed.
-func (k *checked) kafka(ctx context.Context, c *Config) {
-	connection, err := c.kafka()
-	if err != nil {
-		k.fail("credentials for Kafka", err)
-		return
-	}
-	security := connection.Security
-	if security.Mechanism == kafka.Plain && security.TLS == nil {
-		k.note("credentials for Kafka", "%s without TLS: the password can be read on the way", kafka.Plain)
-	}
-	for _, broker := range c.KafkaBrokers {
-		k.reach(ctx, c, "broker", broker, security.TLS)
-	}
-	probe, err := kafka.NewProbe(connection)
-	if err != nil {
-		k.fail("Kafka", err)
-		return
-	}
-	defer probe.Close()
-	as := "without authentication"
-	if security.Mechanism != "" {
-		as = fmt.Sprintf("with %s as %q", security.Mechanism, security.User)
-	}
-	if err := probe.Ping(ctx); !k.judge("Kafka", err, "answers, %s", as) {
-		return
-	}
-	topics := 0
-	for _, need := range c.rights() {
-		what := need.about + " " + need.name
-		switch need.about {
-		case aboutTopic:
-			if topics++; topics > maxChecked {
-				continue
-			}
-			k.topic(ctx, c, probe, need)
-		case aboutGroup:
-			found, err := probe.Group(ctx, need.name)
-			k.allowed(what, need, found, err, "")
-		case aboutTransactional:
-			k.judge(what, probe.Transactional(ctx, need.name+"check"), "may be written under")
-		}
-	}
-	if topics > maxChecked {
-		k.note("topics", "the first %d of %d were looked at", maxChecked, topics)
-	}
-}
-
-// topic judges one topic: there with the rights that are needed, or to be
-// created.
-func (k *checked) topic(ctx context.Context, c *Config, probe *kafka.Probe, need right) {
-	what := need.about + " " + need.name
-	found, err := probe.Topic(ctx, need.name)
-	if err == nil && !found.Exists {
-		partitions := c.Partitions
-		if need.name == c.besideTopic(quarantineSuffix) {
-			partitions = 1
-		}
-		err := probe.CouldCreate(ctx, need.name, partitions, c.ReplicationFactor)
-		if err != nil {
-			err = fmt.Errorf("does not exist, and could not be created: %w", err)
-		}
-		k.judge(what, err, "does not exist, and would be created with %d partitions", partitions)
-		return
-	}
-	k.allowed(what, need, found, err, fmt.Sprintf("%d partitions, ", found.Partitions))
-}
-
-// allowed judges what the brokers say we may do.
-func (k *checked) allowed(what string, need right, found kafka.Found, err error, seen string) {
-	switch {
-	case err != nil:
-		k.fail(what, err)
-	case !found.Exists:
-		k.ok(what, "does not exist yet, and may be asked about")
-	case found.Allowed == nil:
-		k.note(what, "%sthe brokers do not say what is allowed", seen)
-	default:
-		var missing []string
-		for _, operation := range need.operations {
-			if !slices.Contains(found.Allowed, operation) {
-				missing = append(missing, operation)
-			}
-		}
-		if missing != nil {
-			err = fmt.Errorf("no right to %s", strings.Join(missing, ", "))
-		}
-		k.judge(what, err, "%s%s allowed", seen, strings.Join(need.operations, ", "))
-	}
-}
-
-// reachURL is reach for the host of a URL. Behind a proxy there is nothing to
-// reach directly.
-func (k *checked) reachURL(ctx context.Context, c *Config, what, address string, config *tls.Config, proxy func(*http.Request) (*url.URL, error)) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		k.fail(what+" "+address, err)
-		return false
-	}
-	if proxy != nil {
-		if via, err := proxy(&http.Request{URL: u}); err == nil && via != nil {
-			k.note(what+" "+address, "through the proxy %s", via.Host)
-			return true
-		}
-	}
-	secure := u.Scheme == "https" || u.Scheme == "wss"
-	if !secure {
-		config = nil
-	}
-	host := u.Host
-	if u.Port() == "" {
-		port := "80"
-		if secure {
-			port = "443"
-		}
-		host = net.JoinHostPort(u.Hostname(), port)
-	}
-	return k.reach(ctx, c, what, host, config)
-}
-
-// reach resolves a name, connects, and judges the certificate, as far as there
-// is one (config is nil without TLS).
-func (k *checked) reach(ctx context.Context, c *Config, what, addr string, config *tls.Config) bool {
-	what += " " + addr
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		k.fail(what, err)
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, min(dialTimeout, remaining(ctx)/2))
-	defer cancel()
-	addresses, err := c.Resolve(ctx, host)
-	if err != nil {
-		k.fail(what, fmt.Errorf("name resolution: %w", err))
-		return false
-	}
-	conn, err := c.Dial(ctx, "tcp", addr)
-	if err != nil {
-		k.fail(what, fmt.Errorf("connect (%s): %w", strings.Join(addresses, ", "), err))
-		return false
-	}
-	defer conn.Close()
-	if config == nil {
-		k.ok(what, "connected (%s), no TLS", strings.Join(addresses, ", "))
-		return true
-	}
-	config = config.Clone()
-	if config.ServerName == "" {
-		config.ServerName = host
-	}
-	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		k.fail(what, fmt.Errorf("TLS: %w", err))
-		return false
-	}
-	ends := expires(secure.ConnectionState())
-	if left := time.Until(ends); left < certificateWarning {
-		k.note(what, "connected, TLS, certificate ends %s, in %v", ends.UTC().Format(time.RFC3339), left.Round(time.Minute))
-	} else {
-		k.ok(what, "connected, TLS, certificate valid until %s", ends.UTC().Format(time.RFC3339))
-	}
-	return true
-}
-
-// expires is when the first certificate of the chain ends.
-func expires(state tls.ConnectionState) time.Time {
-	chain := state.PeerCertificates
-	if len(state.VerifiedChains) > 0 {
-		chain = state.VerifiedChains[0]
-	}
-	return slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
-}
-
-// remaining is the time until ctx ends, or a minute when it has no end.
-func remaining(ctx context.Context) time.Duration {
-	if ends, ok := ctx.Deadline(); ok {
-		return time.Until(ends)
-	}
-	return time.Minute
-}
-
-// fill completes c with the real ways to the outside world.
-func (c *Config) fill() {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	}
-	if c.Resolve == nil {
-		c.Resolve = net.DefaultResolver.LookupHost
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Memory == nil {
-		c.Memory = readMemory
-	}
 }

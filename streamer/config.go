@@ -265,3 +265,19 @@ func (c *Config) upperSymbols() []string {
 func (c *Config) topicOf(symbol string) string {
 	return strings.Replace(c.Topic, symbolPlaceholder, strings.ToLower(symbol), 1)
 }
+
+// fill completes c with the real ways to the outside world.
+func (c *Config) fill() {
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	if c.Resolve == nil {
+		c.Resolve = net.DefaultResolver.LookupHost
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Memory == nil {
+		c.Memory = readMemory
+	}
+}
