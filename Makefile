@@ -72,7 +72,7 @@ sim-canaries: ## the same for what shows in days only, in virtual time: about 10
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak sim-canaries $(if $(SEED),-seed $(SEED))
 
-image-canaries: ## the same for the long plans: images with a loss, a leak and a dead reconnect, ten minutes each; needs Docker
+image-canaries: ## the same for the long plans: images with a loss, two leaks and a dead reconnect, ten minutes each; needs Docker
 	scripts/with-docker.sh -need scripts/images.sh
 	$(GO_BUILD) ./soak/cmd/soak
 	scripts/with-docker.sh -need bin/soak canaries -images $(if $(SEED),-seed $(SEED))

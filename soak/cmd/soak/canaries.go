@@ -46,7 +46,7 @@ var canaryTable = []canary{
 	{flaw: "unrepaired", check: "delivery.complete", many: true},
 }
 
-// imageCanaryTable are what the long plans must convict: a loss, a leak and a
+// imageCanaryTable are what the long plans must convict: a loss, leaks and a
 // reconnect that is given up. What they acquit is the streamer, each night. The
 // plan kills its subject, so the first has a deed in each life.
 var imageCanaryTable = []canary{
@@ -54,6 +54,7 @@ var imageCanaryTable = []canary{
 	// So short a plan claims of memory what reaches the abort limit: 400 MB in the
 	// six minutes that each life has, and less than the container may have.
 	{flaw: "leak-offheap", with: []string{"-per-hour", "4600"}, check: "memory.rss_limit"},
+	{flaw: "leak-per-reconnect", check: "memory.growth_per_event"},
 	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
 }
 

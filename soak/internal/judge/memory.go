@@ -109,13 +109,12 @@ func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
 // many is what a month of them can come to.
 const rotationsAMonth = 180
 
-// memoryPerRotation compares the jumps of the live heap in the phase of events
-// with the limit. Their interval is wide beside a limit for one event, since it
-// takes no credit for jumps that make up for each other, so it convicts and the
-// figure acquits: it fails when the whole interval lies over the limit, passes
-// when the figure does not, and is inconclusive in between. The first event is
-// left out: before it lies what a young process still gives back, behind it
-// what a first time fills for all the others.
+// memoryPerRotation compares what the live heap gains with each event of the
+// phase of events with the limit: it fails when the whole interval lies over the
+// limit, passes when the whole interval lies under it, and is inconclusive in
+// between (step 11 of the rule). The first event is left out: before it lies
+// what a young process still gives back, behind it what a first time fills for
+// all the others.
 func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
 	m := measurement{evidence: soak.SamplesFile}
 	var phase []soak.Sample
@@ -142,12 +141,12 @@ func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
 		return m
 	}
 	m.value, m.low, m.high = number(g.Bytes/kibibyte), number(g.Low/kibibyte), number(g.High/kibibyte)
-	what := fmt.Sprintf("%+.1f KiB (%+.1f to %+.1f) for each of %d ends of a session that were brought about, by %d jumps of the live heap after collection; %+.1f to %+.1f MB in %d of them, a month's rotations",
-		g.Bytes/kibibyte, g.Low/kibibyte, g.High/kibibyte, len(events), g.Jumps, g.Low*rotationsAMonth/megabyte, g.High*rotationsAMonth/megabyte, rotationsAMonth)
+	what := fmt.Sprintf("%+.1f KiB (%+.1f to %+.1f) for each of %d ends of a session that were brought about, by %d levels of the live heap after collection; %+.1f to %+.1f MB in %d of them, a month's rotations",
+		g.Bytes/kibibyte, g.Low/kibibyte, g.High/kibibyte, len(events), g.Levels, g.Low*rotationsAMonth/megabyte, g.High*rotationsAMonth/megabyte, rotationsAMonth)
 	if limit.Max != nil {
 		most := *limit.Max * kibibyte
 		m.decided, m.missed = true, g.Low > most
-		if m.unfit = g.Bytes > most && !m.missed; m.unfit {
+		if m.unfit = g.High > most && !m.missed; m.unfit {
 			what += "; the interval straddles the limit: bring about more events"
 		}
 	}

@@ -13,22 +13,27 @@ import (
 )
 
 const (
-	// beside is how many readings before and behind an event are compared: more
-	// of them would bring in how memory wanders by itself.
+	// beside is how many readings before and behind an event are compared, over
+	// hours: more of them would bring in how memory wanders by itself.
 	beside = 60
 
 	// leastCollections: where fewer collections lie between two events, events
 	// are taken together until there are so many. The live heap is what the
 	// last collection left, so readings between two of them are one reading.
-	leastCollections = 3
+	leastCollections = 2
 
-	// leastJumps is how many jumps give an interval. That of two is hundreds of
-	// errors wide and convicts nobody, but there is one.
-	leastJumps = 2
+	// leastLevels is how many levels give an interval. That of three is hundreds
+	// of errors wide and convicts nobody, but there is one.
+	leastLevels = 3
 
 	// oneSideEvent: an event is found to leave something behind when less than
 	// one clean process in a thousand would show as much.
 	oneSideEvent = 0.999
+
+	// driftFor is the time in which the live heap of a healthy process may
+	// drift by driftLive; in a part of it by the root of that part, as what
+	// wanders does. In more, levels say more of the drift than of the events.
+	driftFor = time.Hour
 )
 
 // EventGrowth is what an event leaves behind in resident memory, in bytes, with
@@ -36,41 +41,76 @@ const (
 // collector that lets the heap double (GOGC=100) takes twice what is retained.
 type EventGrowth struct {
 	Bytes, Low, High float64
-	Jumps            int // that were compared; of one event each, or of several that followed each other closely
+	Levels           int // of the live heap that were compared: between two events, or several that followed each other closely
 }
 
-// PerEvent is the jump of the live heap at each of some events, in order of
-// time: the median of the readings behind it less that of those before it, and
-// the t-interval of such jumps (step 11 of the rule). Jumps of neighbours share
-// readings, so they make up for one another and the interval is wider than it
-// would have to be. False when there are too few events or readings.
+// PerEvent is by how much the live heap rises with each of some events, in
+// order of time (step 11 of the rule), with Student's t interval of it. False
+// when there are too few events or readings.
 func PerEvent(samples []soak.Sample, events []time.Time) (EventGrowth, bool) {
-	var g EventGrowth
 	between := stretches(samples, events)
-	g.Jumps = len(between) - 1
-	if g.Jumps < leastJumps {
+	n := len(between)
+	g := EventGrowth{Levels: n}
+	if n < leastLevels {
 		return g, false
 	}
-	jumps, counts := make([]float64, g.Jumps), make([]float64, g.Jumps)
-	for i := range jumps {
-		before, behind := between[i], between[i+1]
-		from, to := max(len(before.live)-beside, 0), min(len(behind.live), beside)
-		jumps[i] = Collected * (median(behind.live[:to]) - median(before.live[from:]))
-		counts[i] = stat.Mean(behind.past[:to], nil) - stat.Mean(before.past[from:], nil)
+	half := 0.0
+	if over := between[n-1].at.Sub(between[0].at); over > driftFor {
+		g.Bytes, half = jumps(between)
+	} else {
+		g.Bytes, half = slope(between)
+		drift := driftLive * math.Sqrt(over.Hours()/driftFor.Hours())
+		half += drift / (stat.Mean(between[n-1].past, nil) - stat.Mean(between[0].past, nil))
 	}
-	n, all := float64(g.Jumps), floats.Sum(counts)
-	g.Bytes = floats.Sum(jumps) / all
-	rest := slices.Clone(jumps)
-	floats.AddScaled(rest, -g.Bytes, counts)
-	err := math.Sqrt(n/(n-1)*floats.Dot(rest, rest)) / all // of a mean, where each jump is of as many events
-	half := err * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(oneSideEvent)
 	g.Low, g.High = g.Bytes-half, g.Bytes+half
 	return g, true
+}
+
+// jumps compares the readings before each event with those behind it. Half is
+// that of the interval of the mean. Jumps of neighbours that share readings make
+// up for each other, and the interval is then wider than it would have to be.
+func jumps(between []stretch) (perEvent, half float64) {
+	sizes, counts := make([]float64, len(between)-1), make([]float64, len(between)-1)
+	for i := range sizes {
+		before, behind := between[i], between[i+1]
+		from, to := max(len(before.live)-beside, 0), min(len(behind.live), beside)
+		sizes[i] = Collected * (median(behind.live[:to]) - median(before.live[from:]))
+		counts[i] = stat.Mean(behind.past[:to], nil) - stat.Mean(before.past[from:], nil)
+	}
+	n, all := float64(len(sizes)), floats.Sum(counts)
+	perEvent = floats.Sum(sizes) / all
+	floats.AddScaled(sizes, -perEvent, counts)
+	return perEvent, math.Sqrt(n/(n-1)*floats.Dot(sizes, sizes)) / all * quantile(n-1)
+}
+
+// slope is the line through the levels over the number of events before them.
+// Half is that of its interval, widened where neighbouring levels are alike.
+func slope(between []stretch) (perEvent, half float64) {
+	n := len(between)
+	past, levels := make([]float64, n), make([]float64, n)
+	for i, s := range between {
+		past[i], levels[i] = stat.Mean(s.past, nil), Collected*median(s.live)
+	}
+	level, perEvent := stat.LinearRegression(past, levels, nil, false)
+	rest := slices.Clone(levels)
+	floats.AddConst(-level, rest)
+	floats.AddScaled(rest, -perEvent, past)
+	r := neighbours(rest)
+	alike := (1 + r) / (1 - r)
+	floats.AddConst(-stat.Mean(past, nil), past)
+	err := math.Sqrt(alike*floats.Dot(rest, rest)/float64(n-2)) / floats.Norm(past, 2)
+	return perEvent, err * quantile(max(float64(n)/alike-2, freedomMin))
+}
+
+// quantile of Student's t.
+func quantile(freedom float64) float64 {
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(oneSideEvent)
 }
 
 // stretch is the readings of the live heap between two events, or of several
 // such times together.
 type stretch struct {
+	at          time.Time // of the first
 	live, past  []float64 // and how many events lie before each
 	collections int       // that were seen
 }
@@ -96,6 +136,9 @@ func stretches(samples []soak.Sample, events []time.Time) []stretch {
 		}
 		if past > before {
 			end()
+		}
+		if len(now.live) == 0 {
+			now.at = s.At
 		}
 		if live != last {
 			now.collections++

@@ -24,8 +24,8 @@ func TestPerEvent(t *testing.T) {
 		if !ok || g.Low > 2*retained || g.High < 2*retained || g.Bytes < 1.8*retained || g.Bytes > 2.2*retained+1e3 {
 			t.Errorf("%s: %+v, %v; want %.0f", what, g, ok, 2*retained)
 		}
-		if g.Jumps < least {
-			t.Errorf("%s: %d jumps", what, g.Jumps)
+		if g.Levels < least {
+			t.Errorf("%s: %d levels", what, g.Levels)
 		}
 	}
 	f("a reading a second, an event in 20 s", time.Second, 20*time.Second, 1e5, 80)

@@ -31,7 +31,7 @@ var eventRows = []eventRow{
 }
 
 // replay is what was found of a leak, in percent, and the median half width.
-func (w eventRow) replay(n int, retains float64, r *rand.Rand) (found, half float64, jumps int) {
+func (w eventRow) replay(n int, retains float64, r *rand.Rand) (found, half float64, levels int) {
 	p := process{kind: "linear", length: w.length, every: w.every, age: Young, pace: w.pace, retains: retains}
 	if w.length == day {
 		p.age = 0 // the first half hour is in it, and is cut
@@ -49,9 +49,9 @@ func (w eventRow) replay(n int, retains float64, r *rand.Rand) (found, half floa
 		if g.Low > 0 {
 			found += 100 / float64(n)
 		}
-		halves, jumps = append(halves, (g.High-g.Low)/2/Collected/1024), g.Jumps
+		halves, levels = append(halves, (g.High-g.Low)/2/Collected/1024), g.Levels
 	}
-	return found, median(halves), jumps
+	return found, median(halves), levels
 }
 
 // What each event retains is found as often as the table of the rule says, or
@@ -66,7 +66,7 @@ func TestPowerOfEvents(t *testing.T) {
 		line := fmt.Sprintf("%v, an event each %v:", w.length, w.pace)
 		r := rand.New(rand.NewPCG(powerSeed, uint64(i)))
 		for k, kib := range eventRetained {
-			found, half, jumps := w.replay(n, kib, r)
+			found, half, levels := w.replay(n, kib, r)
 			line += fmt.Sprintf("  %g KiB %.1f of %.1f", kib, found, w.found[k])
 			switch {
 			case kib == 0 && found > cleanFails:
@@ -77,7 +77,7 @@ func TestPowerOfEvents(t *testing.T) {
 				t.Errorf("%s: found too seldom", line)
 			}
 			if k == len(eventRetained)-1 {
-				line += fmt.Sprintf("; %d jumps, ± %.0f KiB (table %.0f)", jumps, half, w.half)
+				line += fmt.Sprintf("; %d levels, ± %.0f KiB (table %.0f)", levels, half, w.half)
 			}
 		}
 		t.Log(line)

@@ -135,6 +135,9 @@ const (
 	leastCalm   = 90 * time.Second
 	// leastRotation leaves a rotation time to prove itself.
 	leastRotation = 30 * time.Second
+	// leastPerEvent is what ten rotations in 200 s can tell apart, in KiB: the
+	// interval of a clean subject reaches to about 70.
+	leastPerEvent = 128
 	maxScale      = 1000
 )
 
@@ -178,6 +181,10 @@ func compress(plan *soak.Plan, scale int) error {
 		switch limit.ID {
 		case "memory.growth", "memory.score":
 			plan.Limits[i] = reported(limit.ID, limit.Unit, why)
+		case "memory.growth_per_event":
+			if *limit.Max < leastPerEvent {
+				plan.Limits[i] = atMost(limit.ID, leastPerEvent, limit.Unit)
+			}
 		case "memory.trend":
 			plan.Limits[i] = notClaimed(limit.ID, why)
 		}

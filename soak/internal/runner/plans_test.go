@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,24 @@ func TestSamplesOfADay(t *testing.T) {
 	if n, want := plan.Samples(), int64(24*60-15+15*60); n != want {
 		t.Errorf("%d samples, want %d", n, want)
 	}
+}
+
+// What ten rotations cannot tell apart, a compressed plan does not gate on.
+func TestLimitPerEventOfCompressedPlans(t *testing.T) {
+	f := func(name string, scale int, want float64) {
+		t.Helper()
+		plan, err := NewPlan(name, Choices{Seed: 1, Subject: []string{"x"}, Name: "x", Rate: -1, Scale: scale})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(plan.Limits, func(l soak.Limit) bool { return l.ID == "memory.growth_per_event" })
+		if l := plan.Limits[i]; l.Role != soak.Gate || *l.Max != want {
+			t.Errorf("%s, scale %d: %s of %g KiB, want a gate of %g", name, scale, l.Role, *l.Max, want)
+		}
+	}
+	f("soak-24h", 1, 64)
+	f("soak-24h", 144, 128)
+	f("soak-1h", 6, 128)
 }
 
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
