@@ -35,7 +35,7 @@ const (
 	processAge = 30 * time.Minute
 	// eventPace is how closely rotations are brought about: the exchange's
 	// notice, and what the session before needs to go.
-	eventPace = 20 * time.Second
+	eventPace = 15 * time.Second
 	// eventSample: the live heap has to be read several times between two events.
 	eventSample = time.Second
 )
@@ -129,14 +129,14 @@ func WithoutPrometheus(plan *soak.Plan, why string) {
 // not compressed, so less than this shows nothing.
 const (
 	leastWarmUp = 25 * time.Second
-	leastEvents = 200 * time.Second // ten rotations
+	leastEvents = 200 * time.Second // 13 rotations
 	leastChaos  = 270 * time.Second // one of each kind, as long as none takes more than a quarter
 	leastSettle = 10 * time.Second
 	leastCalm   = 90 * time.Second
 	// leastRotation leaves a rotation time to prove itself.
 	leastRotation = 30 * time.Second
-	// leastPerEvent is what ten rotations in 200 s can tell apart, in KiB: the
-	// interval of a clean subject reaches to about 70.
+	// leastPerEvent is what so few rotations can tell apart, in KiB: the interval
+	// of a clean subject that had eleven reached to 91.
 	leastPerEvent = 128
 	maxScale      = 1000
 )

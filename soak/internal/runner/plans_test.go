@@ -135,7 +135,7 @@ func TestSamplesOfADay(t *testing.T) {
 	}
 }
 
-// What ten rotations cannot tell apart, a compressed plan does not gate on.
+// What a dozen rotations cannot tell apart, a compressed plan does not gate on.
 func TestLimitPerEventOfCompressedPlans(t *testing.T) {
 	f := func(name string, scale int, want float64) {
 		t.Helper()
