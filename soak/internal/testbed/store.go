@@ -46,6 +46,9 @@ func (b *Testbed) openStore(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	b.stack, b.Store = up, up
+	if err := warmUp(ctx, up.Brokers()); err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(filepath.Join(b.dir, certsDir), 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory that the subject sees: %w", err)
 	}
