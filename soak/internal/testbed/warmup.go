@@ -11,8 +11,8 @@ import (
 
 const (
 	warmTopic = "soak.warm-up"
-	// warmInARow transactions must take no more than warmCommit each: on a machine
-	// at rest one takes 10 ms, and the first ones of three brokers took seconds.
+	// warmInARow transactions must take no more than warmCommit each. To three
+	// brokers that had just started, the first trades took up to 3.5 s.
 	warmInARow = 20
 	warmCommit = 150 * time.Millisecond
 	warmWithin = time.Minute
