@@ -26,10 +26,6 @@ const (
 	// of errors wide and convicts nobody, but there is one.
 	leastLevels = 3
 
-	// oneSideEvent: an event is found to leave something behind when less than
-	// one clean process in a thousand would show as much.
-	oneSideEvent = 0.999
-
 	// driftFor is the time in which the live heap of a healthy process may
 	// drift by driftLive; in a part of it by the root of that part, as what
 	// wanders does. In more, levels say more of the drift than of the events.
@@ -37,7 +33,7 @@ const (
 )
 
 // EventGrowth is what an event leaves behind in resident memory, in bytes, with
-// an interval that is missed on either side once in a thousand times: a
+// an interval that is missed on either side five times in a thousand: a
 // collector that lets the heap double (GOGC=100) takes twice what is retained.
 type EventGrowth struct {
 	Bytes, Low, High float64
@@ -104,7 +100,7 @@ func slope(between []stretch) (perEvent, half float64) {
 
 // quantile of Student's t.
 func quantile(freedom float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(oneSideEvent)
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(oneSide)
 }
 
 // stretch is the readings of the live heap between two events, or of several

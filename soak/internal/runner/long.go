@@ -136,7 +136,7 @@ const (
 	// leastRotation leaves a rotation time to prove itself.
 	leastRotation = 30 * time.Second
 	// leastPerEvent is what so few rotations can tell apart, in KiB: the interval
-	// of a clean subject that had eleven reached to 91.
+	// of a clean subject that had twelve reached to 101.
 	leastPerEvent = 128
 	maxScale      = 1000
 )
