@@ -134,7 +134,11 @@ func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
 		phase = slices.DeleteFunc(phase, func(s soak.Sample) bool { return s.At.Before(events[0]) })
 		events = events[1:]
 	}
-	g, ok := leak.PerEvent(phase, events)
+	var over time.Duration
+	if n := len(phase); n > 0 && !e.Plan.Virtual { // of a day in virtual time the process lives seconds
+		over = phase[n-1].At.Sub(phase[0].At)
+	}
+	g, ok := leak.PerEvent(phase, events, over)
 	if !ok {
 		m.unfit = true
 		m.why = fmt.Sprintf("%d sessions ended in the phase of events, and the live heap was read too seldom between them", len(events))

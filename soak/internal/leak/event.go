@@ -41,9 +41,10 @@ type EventGrowth struct {
 }
 
 // PerEvent is by how much the live heap rises with each of some events, in
-// order of time (step 11 of the rule), with Student's t interval of it. False
-// when there are too few events or readings.
-func PerEvent(samples []soak.Sample, events []time.Time) (EventGrowth, bool) {
+// order of time (step 11 of the rule), with Student's t interval of it. Over is
+// the time that the process has had to drift by itself. False when there are too
+// few events or readings.
+func PerEvent(samples []soak.Sample, events []time.Time, over time.Duration) (EventGrowth, bool) {
 	between := stretches(samples, events)
 	n := len(between)
 	g := EventGrowth{Levels: n}
@@ -51,7 +52,7 @@ func PerEvent(samples []soak.Sample, events []time.Time) (EventGrowth, bool) {
 		return g, false
 	}
 	half := 0.0
-	if over := between[n-1].at.Sub(between[0].at); over > driftFor {
+	if over > driftFor {
 		g.Bytes, half = jumps(between)
 	} else {
 		g.Bytes, half = slope(between)
@@ -106,7 +107,6 @@ func quantile(freedom float64) float64 {
 // stretch is the readings of the live heap between two events, or of several
 // such times together.
 type stretch struct {
-	at          time.Time // of the first
 	live, past  []float64 // and how many events lie before each
 	collections int       // that were seen
 }
@@ -132,9 +132,6 @@ func stretches(samples []soak.Sample, events []time.Time) []stretch {
 		}
 		if past > before {
 			end()
-		}
-		if len(now.live) == 0 {
-			now.at = s.At
 		}
 		if live != last {
 			now.collections++

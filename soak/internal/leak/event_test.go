@@ -20,7 +20,7 @@ func TestPerEvent(t *testing.T) {
 			noise := 1e5 * float64(len(samples)%5)
 			samples = append(samples, soak.Sample{At: born.Add(at), HeapLiveBytes: int64(8e6 + noise + retained*float64(at/pace))})
 		}
-		g, ok := PerEvent(samples, events)
+		g, ok := PerEvent(samples, events, 30*time.Minute)
 		if !ok || g.Low > 2*retained || g.High < 2*retained || g.Bytes < 1.8*retained || g.Bytes > 2.2*retained+1e3 {
 			t.Errorf("%s: %+v, %v; want %.0f", what, g, ok, 2*retained)
 		}
@@ -41,7 +41,7 @@ func TestPerEventOfTooLittle(t *testing.T) {
 		for i := range events {
 			at = append(at, born.Add(time.Duration(i+1)*20*time.Second))
 		}
-		if g, ok := PerEvent(samples, at); ok {
+		if g, ok := PerEvent(samples, at, 10*time.Minute); ok {
 			t.Errorf("%s was enough: %+v", what, g)
 		}
 	}
@@ -59,7 +59,7 @@ func TestPerEventOfTooLittle(t *testing.T) {
 	f("no reading", nil, 20)
 	f("no collection between any two", still, 20)
 	f("a subject that does not expose its live heap", blind, 20)
-	if _, ok := PerEvent(seeing, []time.Time{born.Add(20 * time.Second), born.Add(40 * time.Second)}); !ok {
+	if _, ok := PerEvent(seeing, []time.Time{born.Add(20 * time.Second), born.Add(40 * time.Second)}, 10*time.Minute); !ok {
 		t.Error("two events were not enough")
 	}
 }

@@ -45,7 +45,7 @@ func (w eventRow) replay(n int, retains float64, r *rand.Rand) (found, half floa
 	var halves []float64
 	for range n {
 		samples := slices.DeleteFunc(p.samples(r), func(s soak.Sample) bool { return s.At.Sub(born) < Young })
-		g, _ := PerEvent(samples, events)
+		g, _ := PerEvent(samples, events, w.length)
 		if g.Low > 0 {
 			found += 100 / float64(n)
 		}
