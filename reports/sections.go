@@ -205,7 +205,7 @@ func (b *builder) measure(row *injectionRow, in soak.Injection) {
 	}
 	ended := 0
 	for _, s := range b.e.ledger.Sessions {
-		if s.During == in.Name && !s.Closed.IsZero() {
+		if s.During == in.Name && b.e.ledger.Reconnected(s) {
 			ended++
 		}
 	}
@@ -223,7 +223,7 @@ type eventRow struct {
 func (b *builder) course(m marks) {
 	t := timeline{span: b.span, marks: m, findings: b.e.findings}
 	if b.e.ledger != nil {
-		t.trafficEnded = b.e.ledger.Ended
+		t.unplanned = func(s soak.Session) bool { return unplanned(b.e.ledger, s) }
 		t.sessions = slices.SortedStableFunc(slices.Values(b.e.ledger.Sessions), func(x, y soak.Session) int { return x.Opened.Compare(y.Opened) })
 	}
 	for i, event := range b.e.events {
@@ -267,6 +267,10 @@ type sessionRow struct {
 	Unplanned                        bool
 }
 
+// unplanned is whether neither an injection nor a rotation accounts for the end
+// of a session: it counts against the subject.
+func unplanned(l *soak.Ledger, s soak.Session) bool { return s.During == "" && l.Reconnected(s) }
+
 func (b *builder) sessions() {
 	l := b.e.ledger
 	if l == nil {
@@ -285,7 +289,7 @@ func (b *builder) sessions() {
 			Missed:      count(s.PongTimeouts),
 			Opened:      b.stamp(s.Opened), Closed: b.stamp(s.Closed), Lasted: "\u2013",
 			EndedBy: shorten(s.EndedBy), Reason: shorten(s.Reason), During: cmp.Or(shorten(s.During), "\u2013"),
-			Unplanned: unplanned(s, l.Ended),
+			Unplanned: unplanned(l, s),
 		}
 		if !s.Closed.IsZero() {
 			row.Lasted = length(s.Closed.Sub(s.Opened).Round(100 * time.Millisecond))

@@ -21,7 +21,7 @@ type timeline struct {
 	alerts   []mark
 	findings []time.Time
 
-	trafficEnded time.Time
+	unplanned func(soak.Session) bool
 }
 
 // mark is a dated event in a lane.
@@ -189,7 +189,7 @@ func (t *timeline) drawSessions(b *strings.Builder, y int, placed []placedSessio
 		fmt.Fprintf(&bars, "M%.1f %.1fH%.1f", from, middle, max(to, from+1))
 		switch {
 		case p.Closed.IsZero():
-		case unplanned(p.Session, t.trafficEnded):
+		case t.unplanned(p.Session):
 			fmt.Fprintf(&cuts, "M%.1f %.1fl6 6m0-6l-6 6", to-3, middle-3)
 		default:
 			fmt.Fprintf(&ends, "M%.1f %.1fv7", to, middle-3.5)
@@ -200,12 +200,6 @@ func (t *timeline) drawSessions(b *strings.Builder, y int, placed []placedSessio
 			fmt.Fprintf(b, `<path class="%s" d="%s"/>`, path.class, path.d)
 		}
 	}
-}
-
-// unplanned is whether a session ended while traffic lasted and outside any
-// injection: the ends that count against the subject.
-func unplanned(s soak.Session, trafficEnded time.Time) bool {
-	return !s.Closed.IsZero() && s.During == "" && (trafficEnded.IsZero() || s.Closed.Before(trafficEnded))
 }
 
 func (t *timeline) drawMarks(b *strings.Builder, y int, events []mark) {

@@ -133,20 +133,3 @@ type Uptime struct {
 	Disturbed int64 `json:"disturbed"`
 	Bad       int64 `json:"bad"`
 }
-
-// Session is one connection of the subject as the exchange saw it.
-type Session struct {
-	N            int64     `json:"n"`
-	Opened       time.Time `json:"opened"`
-	Closed       time.Time `json:"closed,omitzero"`
-	EndedBy      string    `json:"ended_by,omitempty"` // client, server, fault or error
-	Reason       string    `json:"reason,omitempty"`
-	During       string    `json:"during,omitempty"` // the injection in whose window it ended
-	Streams      int       `json:"streams"`
-	Trades       int64     `json:"trades"` // written to it
-	PingsSent    int64     `json:"pings_sent"`
-	PongsGot     int64     `json:"pongs_got"`
-	ClientPings  int64     `json:"client_pings"`
-	PongsSent    int64     `json:"pongs_sent"`
-	PongTimeouts int64     `json:"pong_timeouts"` // of the server's pings
-}

@@ -91,7 +91,7 @@ func memoryPerEvent(e *Evidence, limit soak.Limit) measurement {
 	}
 	var events int
 	for _, s := range e.Ledger.Sessions {
-		if ended(e, s) {
+		if e.Ledger.EndedEarly(s) {
 			events++
 		}
 	}
@@ -125,7 +125,7 @@ func memoryPerRotation(e *Evidence, limit soak.Limit) measurement {
 	}
 	var events []time.Time
 	for _, s := range e.Ledger.Sessions {
-		if len(phase) > 0 && ended(e, s) && s.Closed.After(phase[0].At) && s.Closed.Before(phase[len(phase)-1].At) {
+		if len(phase) > 0 && e.Ledger.EndedEarly(s) && s.Closed.After(phase[0].At) && s.Closed.Before(phase[len(phase)-1].At) {
 			events = append(events, s.Closed)
 		}
 	}

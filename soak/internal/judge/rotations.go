@@ -78,7 +78,7 @@ func rotations(e *Evidence, _ soak.Limit) measurement {
 	var own, brought float64
 	for _, s := range e.Ledger.Sessions {
 		switch {
-		case !rotated(e, s):
+		case !e.Ledger.Rotated(s):
 		case s.During == "":
 			own++
 		default:
@@ -109,7 +109,7 @@ func passedOver(e *Evidence, lives []lifetime, interval time.Duration) (missed [
 		for at := life.from.Add(interval); !at.Add(late).After(life.to); at = at.Add(interval) {
 			from, to := at.Add(-early), at.Add(late)
 			near := func(s soak.Session) bool {
-				return rotated(e, s) && !s.Closed.Before(from) && !s.Closed.After(to)
+				return e.Ledger.Rotated(s) && !s.Closed.Before(from) && !s.Closed.After(to)
 			}
 			disturbs := func(in soak.Injection) bool {
 				over := in.Ended.Add(in.Disturbance.Settle.D())

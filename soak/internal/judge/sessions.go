@@ -3,41 +3,10 @@ package judge
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"steadfeed/soak"
 )
-
-// ended tells whether a session ended while there was traffic. The last ones
-// end because the subject is asked to.
-func ended(e *Evidence, s soak.Session) bool {
-	return !s.Closed.IsZero() && (e.Ledger.Ended.IsZero() || s.Closed.Before(e.Ledger.Ended))
-}
-
-// rotated tells whether a session ended as a make-before-break rotation ends:
-// by the subject, with the normal close code (RFC 6455, 1000), while a younger
-// session with as many streams was open.
-func rotated(e *Evidence, s soak.Session) bool {
-	return ended(e, s) && s.EndedBy == "client" && strings.HasPrefix(s.Reason, "close frame 1000") &&
-		succeeded(e, s, func(closed time.Time) bool { return closed.After(s.Closed) })
-}
-
-// bereft tells whether a fault ended a session that was being replaced, and
-// perhaps its successor in the same instant: who has lost two has to come back
-// once.
-func bereft(e *Evidence, s soak.Session) bool {
-	return s.EndedBy == "fault" && succeeded(e, s, func(closed time.Time) bool { return !closed.Before(s.Closed) })
-}
-
-// succeeded tells whether a younger session with as many streams was there when
-// one ended; there says it of the time at which the younger one was closed.
-func succeeded(e *Evidence, s soak.Session, there func(closed time.Time) bool) bool {
-	return slices.ContainsFunc(e.Ledger.Sessions, func(other soak.Session) bool {
-		return other.N > s.N && other.Streams >= s.Streams && other.Opened.Before(s.Closed) &&
-			(other.Closed.IsZero() || there(other.Closed))
-	})
-}
 
 // reconnects counts the ends of sessions that no injection accounts for.
 func reconnects(e *Evidence, _ soak.Limit) measurement {
@@ -50,7 +19,7 @@ func reconnects(e *Evidence, _ soak.Limit) measurement {
 	within := map[string]int{}
 	for _, s := range e.Ledger.Sessions {
 		switch {
-		case !ended(e, s), rotated(e, s), bereft(e, s):
+		case !e.Ledger.Reconnected(s):
 		case s.During == "":
 			excess++
 			if m.why == "" {
