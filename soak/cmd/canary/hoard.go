@@ -13,7 +13,7 @@ const (
 	leaksOffHeap       = "leak-offheap"            // memory that the runtime does not know of grows
 	leaksPerReconnect  = "leak-per-reconnect"      // the heap grows with each reconnect
 	strandsAGoroutine  = "goroutine-per-reconnect" // a goroutine that never ends with each reconnect
-	hoardMax           = 2 << 30                   // bytes: more would harm the machine and not show more
+	hoardMB            = 2000                      // more would harm the machine and not show more
 	hoardEvery         = time.Second
 	residentBytes      = 4096
 	megabyte, kibibyte = 1e6, 1024
@@ -25,6 +25,7 @@ type hoard struct {
 	kind    string
 	perHour float64 // bytes retained, leak and leak-offheap
 	perTime int     // bytes retained, leak-per-reconnect
+	most    int     // bytes, and then no more
 
 	kept  [][]byte
 	bytes int
@@ -69,7 +70,7 @@ func (h *hoard) reconnected() error {
 
 // keep takes memory and touches each page, or it would not be resident.
 func (h *hoard) keep(bytes int) error {
-	if h.bytes+bytes > hoardMax {
+	if h.bytes+bytes > h.most {
 		return nil
 	}
 	block := []byte(nil)

@@ -14,7 +14,7 @@ func TestLeakByTheHour(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			h := &hoard{ctx: ctx, kind: kind, perHour: 3e6}
+			h := &hoard{ctx: ctx, kind: kind, perHour: 3e6, most: hoardMB * megabyte}
 			if err := h.run(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -26,8 +26,21 @@ func TestLeakByTheHour(t *testing.T) {
 	}
 }
 
+// A leak has an end, or it would be killed for it.
+func TestLeakUpToItsMost(t *testing.T) {
+	h := &hoard{ctx: t.Context(), kind: leaksPerReconnect, perTime: 256 * kibibyte, most: megabyte}
+	for range 10 {
+		if err := h.reconnected(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.bytes != 3*256*kibibyte {
+		t.Errorf("keeps %d bytes, with a megabyte as the most", h.bytes)
+	}
+}
+
 func TestLeakPerReconnect(t *testing.T) {
-	h := &hoard{ctx: t.Context(), kind: leaksPerReconnect, perTime: 256 * kibibyte}
+	h := &hoard{ctx: t.Context(), kind: leaksPerReconnect, perTime: 256 * kibibyte, most: hoardMB * megabyte}
 	for range 10 {
 		if err := h.reconnected(); err != nil {
 			t.Fatal(err)

@@ -23,6 +23,7 @@ func main() {
 		Flags: []cli.Flag{
 			&cli.Int64Flag{Name: "at", Value: 2000, Usage: "which trade the flaw touches, counted from the start over all symbols"},
 			&cli.FloatFlag{Name: "per-hour", Value: 10, Usage: "`MB` that leak and leak-offheap retain in an hour"},
+			&cli.IntFlag{Name: "most", Value: hoardMB, Usage: "`MB` after which no leak retains any more"},
 			&cli.IntFlag{Name: "patience", Value: 10, Usage: "how many reconnects gives-up makes"},
 			&cli.IntFlag{Name: "per-reconnect", Value: 256, Usage: "`KiB` that leak-per-reconnect retains each time"},
 		},
@@ -66,8 +67,11 @@ func run(ctx context.Context, command *cli.Command) error {
 	if !(command.Float("per-hour") >= 0) || command.Int("per-reconnect") < 0 {
 		return fmt.Errorf("-per-hour %g, -per-reconnect %d: neither may be negative", command.Float("per-hour"), command.Int("per-reconnect"))
 	}
+	if most := command.Int("most"); most < 0 || most > hoardMB {
+		return fmt.Errorf("-most %d: 0 to %d is possible", most, hoardMB)
+	}
 	feed.patience = command.Int("patience")
-	feed.hoard = &hoard{ctx: ctx, kind: kind, perHour: command.Float("per-hour") * megabyte, perTime: command.Int("per-reconnect") * kibibyte}
+	feed.hoard = &hoard{ctx: ctx, kind: kind, perHour: command.Float("per-hour") * megabyte, perTime: command.Int("per-reconnect") * kibibyte, most: command.Int("most") * megabyte}
 	log.Info("canary sings", "flaw", kind, "at", command.Int64("at"), "symbols", settings.symbols, "resumes", next)
 
 	group, ctx := errgroup.WithContext(ctx)

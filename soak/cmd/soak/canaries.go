@@ -51,9 +51,9 @@ var canaryTable = []canary{
 // plan kills its subject, so the first has a deed in each life.
 var imageCanaryTable = []canary{
 	{flaw: "lost", check: "delivery.complete", many: true},
-	// So short a plan claims of memory what reaches the abort limit: 400 MB in the
-	// six minutes that each life has, and less than the container may have.
-	{flaw: "leak-offheap", with: []string{"-per-hour", "4600"}, check: "memory.rss_limit"},
+	// So short a plan claims of memory what reaches the abort limit of 400 MB, in
+	// whichever life is the longer, and less than the container may have.
+	{flaw: "leak-offheap", with: []string{"-per-hour", "6000", "-most", "440"}, check: "memory.rss_limit"},
 	{flaw: "leak-per-reconnect", check: "memory.growth_per_event"},
 	{flaw: "gives-up", with: []string{"-patience", "5"}, check: "delivery.complete", dumb: true}, // ten are brought about
 }
