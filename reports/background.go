@@ -85,41 +85,11 @@ func settings(fields map[string]string) string {
 
 // repeat is how to do it all again.
 func (b *builder) repeat() {
-	run := "bin/soak run"
-	add := func(flag, value string) { run += " " + flag + " " + quote(value) }
-	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	add("-seed", strconv.FormatUint(b.e.plan.Seed, 10))
-	if t := b.e.plan.Traffic; t.Capture != "" {
-		add("-capture", t.Capture)
-		if t.Speed != 0 && t.Speed != 1 {
-			add("-speed", plain(t.Speed))
-		}
-	} else {
-		add("-rate", plain(t.Rate))
-	}
-	if command := strings.Join(b.e.plan.Subject.Command, " "); command != "" {
-		add("-subject", command)
-	}
-	run += " " + quote(b.e.plan.Name)
-	what := "The same traffic and the same injections"
-	if b.e.isAudit() {
-		what, run = "The same topic and the same sample", auditCommand(b.e.plan)
-	}
-	dir := quote("runs/" + b.e.id)
+	dir := "runs/" + b.e.id
+	what, command := repetition(b.e.plan, dir)
 	b.Repeat = []fact{
-		{Name: what, Value: run},
-		{Name: "Judge this run again", Value: "bin/soak judge " + dir},
-		{Name: "Write this page again", Value: "bin/soak report " + dir},
+		{Name: what, Value: command},
+		{Name: "Judge this run again", Value: "bin/soak judge " + quote(dir)},
+		{Name: "Write this page again", Value: "bin/soak report " + quote(dir)},
 	}
-}
-
-// quote makes a word of a command safe to paste into a shell.
-func quote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(shorten(word), "'", `'\''`) + "'"
 }

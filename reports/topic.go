@@ -2,8 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"steadfeed/soak"
 )
@@ -56,34 +54,4 @@ func (b *builder) how() string {
 		return "The ids of each symbol must be consecutive, unique and in order; a sample is compared with the exchange where it was asked."
 	}
 	return "Every published trade was looked for in the topic by its id, and compared field by field."
-}
-
-// auditCommand repeats an audit, but for what is secret.
-func auditCommand(p soak.Plan) string {
-	t := p.Topic
-	command := fmt.Sprintf("bin/soak audit -seed %d -brokers %s -topic %s", p.Seed, quote(strings.Join(t.Brokers, ",")), quote(t.Name))
-	add := func(flag, value string) {
-		if value != "" {
-			command += " " + flag + " " + quote(value)
-		}
-	}
-	add("-schema-registry-url", t.Registry)
-	add("-format", t.Format)
-	fields := make([]string, 0, len(t.Fields))
-	for name := range t.Fields {
-		fields = append(fields, name)
-	}
-	slices.Sort(fields)
-	for _, name := range fields {
-		add("-"+name+"-field", t.Fields[name])
-	}
-	if t.Since > 0 {
-		add("-since", t.Since.String())
-	}
-	if t.REST == "" {
-		add("-rest-url", "none")
-	}
-	add("-rest-url", t.REST)
-	add("-sample", fmt.Sprint(t.Sample))
-	return command
 }
