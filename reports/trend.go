@@ -63,5 +63,5 @@ func describeTrend(t *soak.Trend) string {
 		}
 		parts = append(parts, text)
 	}
-	return fmt.Sprintf(" Thin lines: the trend from %s on, medians of %s: %s.", clock(t.Cut), t.Block, strings.Join(parts, ", "))
+	return fmt.Sprintf(" Thin lines: the trend from %s on, medians of %s: %s.", clock(t.Cut), length(t.Block.D()), strings.Join(parts, ", "))
 }
