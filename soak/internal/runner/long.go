@@ -35,7 +35,7 @@ const (
 	processAge = 30 * time.Minute
 	// eventPace is how closely rotations are brought about: the exchange's
 	// notice, and what the session before needs to go.
-	eventPace = 15 * time.Second
+	eventPace = 17 * time.Second
 	// eventSample: the live heap has to be read several times between two events.
 	eventSample = time.Second
 )
@@ -129,7 +129,7 @@ func WithoutPrometheus(plan *soak.Plan, why string) {
 // not compressed, so less than this shows nothing.
 const (
 	leastWarmUp = 25 * time.Second
-	leastEvents = 200 * time.Second // 13 rotations
+	leastEvents = 200 * time.Second // 11 rotations
 	leastChaos  = 270 * time.Second // one of each kind, as long as none takes more than a quarter
 	leastSettle = 10 * time.Second
 	leastCalm   = 90 * time.Second
