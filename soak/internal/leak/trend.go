@@ -68,6 +68,7 @@ type Projection struct {
 	Bytes, Low, High float64
 	Halves           [2]float64 // slopes of the halves by themselves, bytes an hour
 	Settling         bool       // the second half grows more slowly than the first
+	SecondHalf       bool       // the halves differ, so the second speaks
 }
 
 // Known says whether the subject exposes the figure.
@@ -159,25 +160,26 @@ func (t *Trend) decide(q Question, ahead bool) {
 	}
 }
 
-// project fits a figure of the blocks and both their halves (steps 3 to 7). In
-// the halves no shift is looked for: a dozen blocks are few to find one in, and
-// a jump that is not made up for is a reason to take them for unlike. The second
-// half speaks for what comes, so only where there is something ahead; what
-// memory did in the measured time, the whole of it says best.
+// project fits a figure of the blocks and both their halves (steps 3 to 7). The
+// halves are those of what is left when traffic and jumps are out: a jump is
+// counted once and is no reason to take them for unlike. What a longer horizon
+// holds may be more than a run has: jumps may come again.
 func project(blocks []block, how fitting, horizon time.Duration, ahead bool) Projection {
+	c := how.clean(blocks)
 	middle := len(blocks) / 2
-	a, b := how.fit(blocks[:middle]), how.fit(blocks[middle:])
+	a := how.line(blocks[:middle], c.half(0, middle))
+	b := how.line(blocks[middle:], c.half(middle, len(blocks)))
 	apart, joint := a.PerHour-b.PerHour, math.Hypot(a.Error, b.Error)
 	p := Projection{
+		Fit:      how.line(blocks, c),
 		Halves:   [2]float64{a.PerHour, b.PerHour},
 		Settling: b.PerHour < slower*a.PerHour && apart > settledErrors*joint,
 	}
-	how.shifts, how.ahead = shiftsMax, ahead
-	if ahead && math.Abs(apart) > unlikeErrors*joint {
-		p.Fit = how.fit(blocks[middle:])
-		p.SecondHalf = true
-	} else {
-		p.Fit = how.fit(blocks)
+	if p.SecondHalf = math.Abs(apart) > unlikeErrors*joint; p.SecondHalf {
+		p.Fit, p.Shifts = b, c.shifts
+	}
+	if ahead {
+		p.Half = math.Hypot(p.Half, p.jumpsEitherWay()/p.hours())
 	}
 	h := horizon.Hours()
 	p.Bytes = p.PerHour*h + p.jumps()
