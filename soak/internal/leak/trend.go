@@ -122,21 +122,21 @@ func Judge(q Question) Trend {
 // than what was measured.
 func (t *Trend) decide(q Question, ahead bool) {
 	p, l := t.RSS, t.Live
-	// over: the whole interval lies over the limit and, looking ahead, both
-	// halves say so by themselves and growth does not slow down. Each figure
-	// answers for itself: memory that wanders does not excuse a heap that grows.
-	over := func(p Projection) bool {
-		h := q.Horizon.Hours()
-		return p.Low > q.Limit && (!ahead || !p.Settling && min(p.Halves[0], p.Halves[1])*h > q.Limit)
+	// sure: looking ahead, nothing is a failure unless both halves say so by
+	// themselves and growth does not slow down, of memory or of the live heap:
+	// one that settles has not shown yet where it will end.
+	settling := p.Settling || l.Settling
+	sure := func(p Projection) bool {
+		return !ahead || !settling && min(p.Halves[0], p.Halves[1])*q.Horizon.Hours() > q.Limit
 	}
 	switch {
-	case t.Seen > q.Limit:
+	case t.Seen > q.Limit && sure(p):
 		t.Outcome, t.Reason = soak.Fail, fmt.Sprintf("grew by %.1f MB", t.Seen/1e6)
 		return
-	case over(p):
+	case p.Low > q.Limit && sure(p):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval lies over the limit"
 		return
-	case l.Known() && p.Bytes > q.Limit && over(l):
+	case l.Known() && l.Low > q.Limit && p.Bytes > q.Limit && sure(l):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval of the live heap lies over the limit"
 		return
 	}
@@ -150,7 +150,7 @@ func (t *Trend) decide(q Question, ahead bool) {
 	switch {
 	case l.Known() && !agree:
 		t.Reason = fmt.Sprintf("memory and live heap disagree by %.2f MB/h: memory outside the heap", apart/1e6/q.Horizon.Hours())
-	case p.Settling || l.Settling:
+	case settling:
 		t.Reason = "still settling: the second half grows more slowly than the first"
 	case len(p.Shifts) > 0:
 		s := p.Shifts[len(p.Shifts)-1]
