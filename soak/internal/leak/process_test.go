@@ -66,20 +66,20 @@ const (
 	// A leak in bursts grows, in steady traffic, in stretches of its own: how far
 	// apart and how long, in hours. In live traffic it grows while that is busy.
 	burstGap, burstLeast, burstMost = 0.7, 0.05, 0.5
-	busyTimes                       = 1.35
+	busyTimes                       = 1.37
 
 	// A late one begins when so much of the run is over, as the rule says.
 	lateLeast, lateMost = 0.3, 0.6
 
 	// A cache has a size in MB of resident memory and fills with the process's
 	// age, ever more slowly; from minutes to hours, as likely the one as the other.
-	cacheLeast, cacheMost       = 5, 26
-	cacheForLeast, cacheForMost = 0.4, 9
+	cacheLeast, cacheMost       = 6, 28
+	cacheForLeast, cacheForMost = 0.42, 8.5
 
 	// A step comes when so much of the run is over, of the live heap and a little
 	// beside it.
 	stepFrom, stepTo            = 0.2, 0.8
-	stepHeapLeast, stepHeapMost = 3, 10
+	stepHeapLeast, stepHeapMost = 3, 11
 	stepBesideMost              = 2
 )
 
@@ -151,8 +151,8 @@ func (p process) draw(r *rand.Rand) history {
 	return h
 }
 
-// apart draws stretches, as long as one of two figures says, or anything in between, and
-// so far from each other on the average.
+// apart draws stretches, each as long as one of two figures or anything between,
+// and so far from the next on the average.
 func apart(r *rand.Rand, hours, gap, least, most float64) []burst {
 	var out []burst
 	for at := r.ExpFloat64() * gap; at < hours; at += r.ExpFloat64() * gap {
