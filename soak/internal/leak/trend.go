@@ -93,8 +93,9 @@ func Judge(q Question) Trend {
 		return t
 	}
 	t.Over = old[len(old)-1].at.Sub(old[0].at)
+	run := old[len(old)-1].at.Sub(q.Samples[0].At) // warm-up and all
 	t.Block = longBlock
-	if old[len(old)-1].at.Sub(q.Samples[0].At) < longRun-longBlock {
+	if run < longRun-longBlock {
 		t.Block = t.Over / shortBlocks
 	}
 	blocks := medians(old, t.Block)
@@ -109,7 +110,7 @@ func Judge(q Question) Trend {
 	}
 	t.Drift = wander
 	t.Seen = seen(pick(blocks, rss))
-	ahead := q.Horizon.Hours() > projected*t.Over.Hours()
+	ahead := q.Horizon.Hours() > projected*run.Hours()
 	t.RSS = project(blocks, fitting{figure: rss, varied: t.Varied, wander: wander}, q.Horizon, ahead)
 	if exposed(blocks) {
 		t.Live = project(blocks, fitting{figure: liveTwice, varied: t.Varied, wander: wanderLive}, q.Horizon, ahead)
