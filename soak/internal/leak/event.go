@@ -7,7 +7,6 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"steadfeed/soak"
 )
@@ -97,11 +96,6 @@ func slope(between []stretch) (perEvent, half float64) {
 	floats.AddConst(-stat.Mean(past, nil), past)
 	err := math.Sqrt(alike*floats.Dot(rest, rest)/float64(n-2)) / floats.Norm(past, 2)
 	return perEvent, err * quantile(max(float64(n)/alike-2, freedomMin))
-}
-
-// quantile of Student's t.
-func quantile(freedom float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(oneSide)
 }
 
 // stretch is the readings of the live heap between two events, or of several

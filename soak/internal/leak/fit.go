@@ -29,16 +29,17 @@ type Shift struct {
 
 // Fit is a straight line through blocks, level shifts taken out.
 type Fit struct {
-	PerHour    float64   // Theil-Sen slope, bytes
-	Error      float64   // of it, one standard error
-	Half       float64   // of the interval about it, at 99.5 % on either side: the error, the drift and the jumps that may come again, as independent errors add
-	Freedom    float64   // effective degrees of freedom
-	From, To   time.Time // the first and the last block
-	Level      float64   // of the line at From, bytes
-	Shifts     []Shift
-	Staircase  bool // three upward shifts: growth, and left in
-	SecondHalf bool // the halves differ, so the second speaks
+	PerHour   float64   // Theil-Sen slope, bytes
+	Error     float64   // of it, one standard error
+	Half      float64   // of the interval about it, at 99.5 % on either side: the error, the drift and, ahead, the jumps that may come again, as independent errors add
+	Freedom   float64   // effective degrees of freedom
+	From, To  time.Time // the first and the last block
+	Level     float64   // of the line at From, bytes
+	Shifts    []Shift
+	Staircase bool // three upward shifts: growth, and left in
 }
+
+func (f Fit) hours() float64 { return f.To.Sub(f.From).Hours() }
 
 // jumpsEitherWay is the sum of the sizes of the jumps.
 func (f Fit) jumpsEitherWay() float64 {
@@ -62,72 +63,96 @@ type fitting struct {
 	figure func(block) float64
 	varied bool    // take out what follows the message rate
 	wander float64 // bytes that a healthy process drifts
-	shifts int     // level shifts that are taken out, at most
-	ahead  bool    // for a horizon in which what jumped once may do so again
 }
 
-func (how fitting) fit(blocks []block) Fit {
-	n := len(blocks)
-	hours, y := make([]float64, n), pick(blocks, how.figure)
+// cleaned is a figure of blocks without what follows the message rate and
+// without level shifts, which are counted once.
+type cleaned struct {
+	hours, bytes []float64
+	steps        [][]float64 // that were taken out, one where a level holds
+	shifts       []Shift
+	staircase    bool
+}
+
+func (how fitting) clean(blocks []block) cleaned {
+	c := cleaned{hours: make([]float64, len(blocks)), bytes: pick(blocks, how.figure)}
 	for i, b := range blocks {
-		hours[i] = b.at.Sub(blocks[0].at).Hours()
+		c.hours[i] = b.at.Sub(blocks[0].at).Hours()
 	}
-	one := make([]float64, n)
-	floats.AddConst(1, one)
-	known := [][]float64{one, hours}
+	known := [][]float64{ones(len(blocks)), c.hours}
 	if how.varied {
 		rate := pick(blocks, func(b block) float64 { return b.rate })
-		k := coefficient(rate, y, known)
+		k := coefficient(rate, c.bytes, known)
 		mean := stat.Mean(rate, nil)
-		for i := range y {
-			y[i] -= k * (rate[i] - mean)
+		for i := range c.bytes {
+			c.bytes[i] -= k * (rate[i] - mean)
 		}
 	}
-	var f Fit
-	steps := shifts(known, y, how.shifts)
+	steps := shifts(known, c.bytes)
 	up := 0
 	sizes := make([]float64, len(steps))
 	for i, s := range steps {
 		others := slices.Concat(known, slices.Delete(slices.Clone(steps), i, i+1))
-		if sizes[i] = coefficient(s, y, others); sizes[i] > 0 {
+		if sizes[i] = coefficient(s, c.bytes, others); sizes[i] > 0 {
 			up++
 		}
 	}
-	if f.Staircase = up == shiftsMax; f.Staircase {
-		steps = nil
+	if c.staircase = up == shiftsMax; c.staircase {
+		return c
 	}
+	c.steps = steps
 	for i, s := range steps {
-		floats.AddScaled(y, -sizes[i], s)
-		f.Shifts = append(f.Shifts, Shift{At: blocks[slices.Index(s, 1)].at, Bytes: sizes[i]})
+		floats.AddScaled(c.bytes, -sizes[i], s)
+		c.shifts = append(c.shifts, Shift{At: blocks[slices.Index(s, 1)].at, Bytes: sizes[i]})
 	}
-	f.PerHour = theilSen(hours, y)
+	return c
+}
+
+// half is the one before an index or the one from it on. Its shifts are out
+// already, so a line through it costs no more than the line.
+func (c cleaned) half(from, to int) cleaned {
+	return cleaned{hours: c.hours[from:to], bytes: c.bytes[from:to]}
+}
+
+// line is the straight line through what was left of the blocks.
+func (how fitting) line(blocks []block, c cleaned) Fit {
+	n := len(blocks)
+	f := Fit{From: blocks[0].at, To: blocks[n-1].at, Shifts: c.shifts, Staircase: c.staircase}
+	f.PerHour = theilSen(c.hours, c.bytes)
 	rest := make([]float64, n)
 	for i := range rest {
-		rest[i] = y[i] - f.PerHour*hours[i]
+		rest[i] = c.bytes[i] - f.PerHour*(c.hours[i]-c.hours[0])
 	}
-	f.From, f.To, f.Level = blocks[0].at, blocks[n-1].at, stat.Mean(rest, nil)
+	f.Level = stat.Mean(rest, nil)
 	floats.AddConst(-f.Level, rest)
 	r := neighbours(rest)
 	alike := (1 + r) / (1 - r)
-	f.Freedom = max(float64(n)/alike-2-float64(len(steps)), freedomMin)
+	f.Freedom = max(float64(n)/alike-2-float64(len(c.steps)), freedomMin)
 	sigma := math.Sqrt(floats.Dot(rest, rest) / float64(n-2))
-	left := orthogonal(hours, slices.Concat([][]float64{one}, steps)) // what jumps leave of time
+	left := orthogonal(c.hours, slices.Concat([][]float64{ones(n)}, c.steps)) // what jumps leave of time
 	f.Error = sigma * math.Sqrt(alike) / floats.Norm(left, 2)
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: f.Freedom}.Quantile(oneSide)
-	f.Half = math.Hypot(t*f.Error, how.wander/hours[n-1])
-	if how.ahead {
-		f.Half = math.Hypot(f.Half, f.jumpsEitherWay()/hours[n-1])
-	}
+	f.Half = math.Hypot(quantile(f.Freedom)*f.Error, how.wander/f.hours())
 	return f
 }
 
+// quantile is that of Student's t on one side of the intervals.
+func quantile(freedom float64) float64 {
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(oneSide)
+}
+
+func ones(n int) []float64 {
+	out := make([]float64, n)
+	floats.AddConst(1, out)
+	return out
+}
+
 // shifts finds level shifts, the one that explains most first.
-func shifts(known [][]float64, y []float64, most int) [][]float64 {
+func shifts(known [][]float64, y []float64) [][]float64 {
 	n := len(y)
 	basis := straighten(known)
 	rest := without(y, basis)
 	var found [][]float64
-	for len(found) < most {
+	for len(found) < shiftsMax {
 		// A step from k on is ones behind k, so its products with anything
 		// are sums of a tail.
 		tails := make([]float64, len(basis))

@@ -29,11 +29,11 @@ const (
 var powerTables string
 
 // differs is why rows are not held to within five points of their table: the
-// generator is another one, and was not fitted to single rows. The letters were
-// set from a run of 200 series a row; rows that have one are still not to be
-// wrong more often than their table, but for c.
+// generator is another one, and has no constant that is of a row. The letters
+// were set from a run of 200 series a row; rows that have one are still not to
+// be wrong more often than their table, but for c.
 var differs = map[string]string{
-	"a": "decided more often than in its table, and rightly: memory wanders less here on that scale",
+	"a": "decided more often than in its table: memory wanders less here on that scale, or grows in another shape",
 	"b": "inconclusive more often than in its table: memory wanders more here on that scale, or grows in another shape",
 	"c": "pages are held for hours after a plateau here, so an hour that ends with plateaus fails more often",
 }

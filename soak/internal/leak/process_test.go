@@ -3,6 +3,7 @@ package leak
 import (
 	"math"
 	"math/rand/v2"
+	"sort"
 	"time"
 
 	"steadfeed/soak"
@@ -23,35 +24,63 @@ type process struct {
 	retains  float64       // KiB of live heap of each event
 }
 
-// The nature of a clean process. What wanders does so as an autoregressive
-// process with a deviation and a memory, in MB and hours. The figures were found
-// by hand and by random search, so that shares and widths come near to those of
-// the rule's tables, which were made with another generator; most of them are
-// larger than those of the streamer of this project.
+// The nature of a process, one for all the tables. What wanders does so as an
+// autoregressive process with a deviation and a memory, in MB and hours. The
+// figures were found by random search over all of the rule's tables at once,
+// their shares first and their widths and projections as hints, and rounded; no
+// row has one of its own. The tables were made with another generator, so these
+// are what explains them and not what the streamer of this project does, whose
+// memory is mostly calmer.
 const (
 	heapMB, besideMB = 8, 14 // live heap, and what is not heap
 
-	wanderLiveMB, wanderLiveFor = 0.2, 2.0  // of the live heap
+	wanderLiveMB, wanderLiveFor = 0.18, 1.6 // of the live heap
 	unlikeMB                    = 0.3       // of the live heap from one collection to the next
-	wanderMB, wanderFor         = 1.3, 2.0  // of resident memory; three times the noise is not three times this
-	restlessMB, restlessFor     = 0.45, 0.3 // the same, faster
-	sawMB                       = 1.0       // resident memory between collections, uniform
+	wanderMB, wanderFor         = 0.7, 2.3  // of resident memory
+	wanderNoise                 = 0.18      // of what three times the noise adds to the rest, this takes so much
+	restlessMB, restlessFor     = 0.8, 1.1  // of resident memory, faster
+	hastyMB, hastyFor           = 0.2, 0.11
+	sawMB                       = 0.8 // resident memory between collections, uniform
 
 	// heldShare of what wanders is pages that are not given back at once when
 	// they are not needed any more, as those of the heap are not; releaseFor is
 	// how long that takes, in hours.
-	heldShare, releaseFor = 0.65, 4.0
+	heldShare, releaseFor = 0.57, 2.3
 
-	climbMB, climbFor = 3.5, 0.36 // of a young process; about 0.6 MB/h when it is an hour old
+	climbMB, climbFor = 2.4, 0.52 // of a young process; about 0.7 MB/h when it is an hour old
 
-	jumpsADay, jumpMB = 0.27, 1 // of the live heap that are nobody's fault; exponential
+	// Levels that change and are nobody's fault: of the live heap and of what is
+	// beside it, how many a day and how large on the average, exponential.
+	jumpsADay, jumpMB             = 0.11, 1.1
+	jumpsBesideADay, jumpBesideMB = 0.2, 4.0
 
-	// Of live traffic and of leaks that wait for it: how far it follows the
-	// day, how often it bursts, for how long and to how many times itself, and
-	// the MB that memory follows by when traffic doubles.
-	dayShare                         = 0.2
-	burstGap, burstLeast, burstMost  = 0.8, 0.05, 0.5
-	burstTimes, followMB, followHeap = 5.4, 1.0, 1.4
+	// Of live traffic: how far it follows the day, how often it bursts, for how
+	// long and to how many times itself at most; the MB that memory and live heap
+	// follow by when it doubles, and how much more memory wanders with it.
+	dayShare                          = 0.43
+	liveGap, liveLeast, liveMost      = 0.83, 0.055, 0.87
+	liveTimes                         = 2.8
+	followMB, followHeap              = 4.5, 0.5
+	wanderLiveTimes, restlessLiveTime = 3.7, 2.0
+
+	// A leak in bursts grows, in steady traffic, in stretches of its own: how far
+	// apart and how long, in hours. In live traffic it grows while that is busy.
+	burstGap, burstLeast, burstMost = 0.7, 0.05, 0.5
+	busyTimes                       = 1.37
+
+	// A late one begins when so much of the run is over, as the rule says.
+	lateLeast, lateMost = 0.3, 0.6
+
+	// A cache has a size in MB of resident memory and fills with the process's
+	// age, ever more slowly; from minutes to hours, as likely the one as the other.
+	cacheLeast, cacheMost       = 6, 28
+	cacheForLeast, cacheForMost = 0.42, 8.5
+
+	// A step comes when so much of the run is over, of the live heap and a little
+	// beside it.
+	stepFrom, stepTo            = 0.2, 0.8
+	stepHeapLeast, stepHeapMost = 3, 11
+	stepBesideMost              = 2
 )
 
 const day = 24 * time.Hour
@@ -74,36 +103,74 @@ type history struct {
 	cache, cacheFor float64
 	phase           float64 // of the day
 	jumps           []jump
-	bursts          []burst
-	busy            float64 // hours of bursts
+	bursts          []burst // of traffic
+	leaks           []burst // stretches in which a leak in bursts grows
+	leaking         float64 // hours of them
 }
 
 func (p process) draw(r *rand.Rand) history {
 	between := func(a, b float64) float64 { return a + (b-a)*r.Float64() }
 	hours := p.length.Hours()
-	h := history{process: p, r: r, climb: climbMB * between(0.6, 1.4), begins: hours * between(0.3, 0.6), cache: between(6, 20), cacheFor: between(2.1, 3.1), phase: r.Float64()}
+	h := history{process: p, r: r, climb: climbMB * between(0.6, 1.4), begins: hours * between(lateLeast, lateMost), phase: r.Float64()}
+	h.cache, h.cacheFor = between(cacheLeast, cacheMost), cacheForLeast*math.Pow(cacheForMost/cacheForLeast, r.Float64())
+	level := func(at, heap, beside float64) {
+		h.jumps = append(h.jumps, jump{at: at, ends: math.Inf(1), heap: heap, beside: beside})
+	}
 	if p.kind == "step" {
-		h.jumps = append(h.jumps, jump{at: hours * between(0.1, 0.9), ends: math.Inf(1), heap: between(3, 6), beside: between(2, 6)})
+		level(hours*between(stepFrom, stepTo), between(stepHeapLeast, stepHeapMost), between(0, stepBesideMost))
 	}
 	for at := r.ExpFloat64() * 24 / jumpsADay; at < hours; at += r.ExpFloat64() * 24 / jumpsADay {
-		h.jumps = append(h.jumps, jump{at: at, ends: math.Inf(1), heap: jumpMB * r.ExpFloat64()})
+		level(at, jumpMB*r.ExpFloat64(), 0)
+	}
+	for at := r.ExpFloat64() * 24 / jumpsBesideADay; at < hours; at += r.ExpFloat64() * 24 / jumpsBesideADay {
+		level(at, 0, jumpBesideMB*r.ExpFloat64())
 	}
 	for i := range p.plateaus {
 		slot := (p.to - p.from) / float64(p.plateaus)
 		at := (p.from + slot*(float64(i)+between(0, 0.6))) / 60
 		h.jumps = append(h.jumps, jump{at: at, ends: at + between(3, 10)/60, heap: between(2, 8)})
 	}
-	if !p.live && p.kind != "burst" {
+	if p.live {
+		for _, b := range apart(r, hours, liveGap, liveLeast, liveMost) {
+			b.times = between(1, liveTimes)
+			if r.Float64() < h.day(b.at)/(1+dayShare) { // they come when traffic is high anyway
+				h.bursts = append(h.bursts, b)
+			}
+		}
+	}
+	if p.kind != "burst" {
 		return h
 	}
-	for at := r.ExpFloat64() * burstGap; at < hours; at += r.ExpFloat64() * burstGap {
-		if p.live && r.Float64() > h.day(at)/(1+dayShare) { // they come when traffic is high anyway
-			continue
-		}
-		b := burst{at: at, ends: min(at+between(burstLeast, burstMost), hours), times: between(1, burstTimes)}
-		h.bursts, h.busy, at = append(h.bursts, b), h.busy+b.ends-b.at, b.ends
+	h.leaks = apart(r, hours, burstGap, burstLeast, burstMost)
+	if p.live {
+		h.leaks = h.busy(hours)
+	}
+	for _, b := range h.leaks {
+		h.leaking += b.ends - b.at
 	}
 	return h
+}
+
+// apart draws stretches, each as long as one of two figures or anything between,
+// and so far from the next on the average.
+func apart(r *rand.Rand, hours, gap, least, most float64) []burst {
+	var out []burst
+	for at := r.ExpFloat64() * gap; at < hours; at += r.ExpFloat64() * gap {
+		b := burst{at: at, ends: min(at+least+(most-least)*r.Float64(), hours)}
+		out, at = append(out, b), b.ends
+	}
+	return out
+}
+
+// busy is when traffic is busyTimes its average, a sample a stretch.
+func (h history) busy(hours float64) []burst {
+	var out []burst
+	for at := 0.0; at < hours; at += h.every.Hours() {
+		if h.traffic(at) > busyTimes {
+			out = append(out, burst{at: at, ends: at + h.every.Hours()})
+		}
+	}
+	return out
 }
 
 // day is traffic without bursts, 1 on the average.
@@ -114,10 +181,34 @@ func (h history) day(hour float64) float64 {
 	return 1 + dayShare*math.Sin(2*math.Pi*(hour/24+h.phase))
 }
 
+func (h history) traffic(hour float64) float64 {
+	traffic := h.day(hour)
+	if b := during(h.bursts, hour); b != nil {
+		traffic *= b.times
+	}
+	return traffic
+}
+
+// during is the stretch that an hour is in; they are in order of time.
+func during(stretches []burst, hour float64) *burst {
+	i := sort.Search(len(stretches), func(i int) bool { return stretches[i].ends > hour })
+	if i < len(stretches) && stretches[i].at <= hour {
+		return &stretches[i]
+	}
+	return nil
+}
+
 // wander is a step of an autoregressive process after some hours.
-func (h history) wander(x, deviation, memory float64) float64 {
-	a := math.Exp(-h.every.Hours() / memory)
-	return a*x + deviation*math.Sqrt(1-a*a)*h.r.NormFloat64()
+type wander struct{ x, deviation, memory float64 }
+
+func (h history) wander(deviation, memory float64) *wander {
+	return &wander{x: deviation * h.r.NormFloat64(), deviation: deviation, memory: memory}
+}
+
+func (h history) step(w *wander) float64 {
+	a := math.Exp(-h.every.Hours() / w.memory)
+	w.x = a*w.x + w.deviation*math.Sqrt(1-a*a)*h.r.NormFloat64()
+	return w.x
 }
 
 // samples generates a series. Resident memory is what the heap needs when it
@@ -125,26 +216,26 @@ func (h history) wander(x, deviation, memory float64) float64 {
 func (p process) samples(r *rand.Rand) []soak.Sample {
 	h := p.draw(r)
 	noise := max(p.noise, 1)
-	slow, fast, heap := wanderMB*r.NormFloat64(), noise*restlessMB*r.NormFloat64(), noise*wanderLiveMB*r.NormFloat64()
+	slowly, faster := 1+(noise-1)*wanderNoise, noise
+	if p.live {
+		slowly, faster = slowly*wanderLiveTimes, faster*restlessLiveTime
+	}
+	slow, fast, hasty := h.wander(slowly*wanderMB, wanderFor), h.wander(faster*restlessMB, restlessFor), h.wander(noise*hastyMB, hastyFor)
+	heap := h.wander(noise*wanderLiveMB, wanderLiveFor)
 	keep := math.Exp(-p.every.Hours() / releaseFor)
 	var out []soak.Sample
 	var leaked, published, held float64
 	for at := time.Duration(0); at <= p.length; at += p.every {
 		hour, age := at.Hours(), (at + p.age).Hours()
-		traffic := h.day(hour)
-		for _, b := range h.bursts {
-			if hour >= b.at && hour < b.ends {
-				leaked += p.rate * p.length.Hours() / h.busy * p.every.Hours()
-				if p.live {
-					traffic *= b.times
-				}
-			}
-		}
+		traffic := h.traffic(hour)
 		published += 1000 * traffic * p.every.Seconds()
-		slow, fast, heap = h.wander(slow, wanderMB, wanderFor), h.wander(fast, noise*restlessMB, restlessFor), h.wander(heap, noise*wanderLiveMB, wanderLiveFor)
-		live := heapMB + heap + noise*unlikeMB*r.NormFloat64() + followHeap*(traffic-1)
-		wander := slow + fast + noise*sawMB*r.Float64()
-		beside := besideMB + (1-heldShare)*wander + h.climb*(1-math.Exp(-age/climbFor)) + followMB*(traffic-1)
+		if during(h.leaks, hour) != nil {
+			leaked += p.rate * p.length.Hours() / h.leaking * p.every.Hours()
+		}
+		follow := math.Log2(traffic)
+		live := heapMB + h.step(heap) + noise*unlikeMB*r.NormFloat64() + followHeap*follow
+		wanders := h.step(slow) + h.step(fast) + h.step(hasty) + noise*sawMB*r.Float64()
+		beside := besideMB + (1-heldShare)*wanders + h.climb*(1-math.Exp(-age/climbFor)) + followMB*follow
 		switch p.kind {
 		case "linear":
 			live += p.rate * hour / Collected
@@ -166,7 +257,7 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 				beside += j.beside
 			}
 		}
-		need := Collected*live + heldShare*wander
+		need := Collected*live + heldShare*wanders
 		held = max(need, need+(held-need)*keep)
 		out = append(out, soak.Sample{
 			At: born.Add(p.age + at), Phase: soak.PhaseCalm, Published: int64(published),

@@ -68,6 +68,7 @@ type Projection struct {
 	Bytes, Low, High float64
 	Halves           [2]float64 // slopes of the halves by themselves, bytes an hour
 	Settling         bool       // the second half grows more slowly than the first
+	SecondHalf       bool       // the halves differ, so the second speaks
 }
 
 // Known says whether the subject exposes the figure.
@@ -92,8 +93,9 @@ func Judge(q Question) Trend {
 		return t
 	}
 	t.Over = old[len(old)-1].at.Sub(old[0].at)
+	run := old[len(old)-1].at.Sub(q.Samples[0].At) // warm-up and all
 	t.Block = longBlock
-	if old[len(old)-1].at.Sub(q.Samples[0].At) < longRun-longBlock {
+	if run < longRun-longBlock {
 		t.Block = t.Over / shortBlocks
 	}
 	blocks := medians(old, t.Block)
@@ -108,7 +110,7 @@ func Judge(q Question) Trend {
 	}
 	t.Drift = wander
 	t.Seen = seen(pick(blocks, rss))
-	ahead := q.Horizon.Hours() > projected*t.Over.Hours()
+	ahead := q.Horizon.Hours() > projected*run.Hours()
 	t.RSS = project(blocks, fitting{figure: rss, varied: t.Varied, wander: wander}, q.Horizon, ahead)
 	if exposed(blocks) {
 		t.Live = project(blocks, fitting{figure: liveTwice, varied: t.Varied, wander: wanderLive}, q.Horizon, ahead)
@@ -121,21 +123,21 @@ func Judge(q Question) Trend {
 // than what was measured.
 func (t *Trend) decide(q Question, ahead bool) {
 	p, l := t.RSS, t.Live
-	// over: the whole interval lies over the limit and, looking ahead, both
-	// halves say so by themselves and growth does not slow down. Each figure
-	// answers for itself: memory that wanders does not excuse a heap that grows.
-	over := func(p Projection) bool {
-		h := q.Horizon.Hours()
-		return p.Low > q.Limit && (!ahead || !p.Settling && min(p.Halves[0], p.Halves[1])*h > q.Limit)
+	// sure: looking ahead, nothing is a failure unless both halves say so by
+	// themselves and growth does not slow down, of memory or of the live heap:
+	// one that settles has not shown yet where it will end.
+	settling := p.Settling || l.Settling
+	sure := func(p Projection) bool {
+		return !ahead || !settling && min(p.Halves[0], p.Halves[1])*q.Horizon.Hours() > q.Limit
 	}
 	switch {
-	case t.Seen > q.Limit:
+	case t.Seen > q.Limit && sure(p):
 		t.Outcome, t.Reason = soak.Fail, fmt.Sprintf("grew by %.1f MB", t.Seen/1e6)
 		return
-	case over(p):
+	case p.Low > q.Limit && sure(p):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval lies over the limit"
 		return
-	case l.Known() && p.Bytes > q.Limit && over(l):
+	case l.Known() && l.Low > q.Limit && p.Bytes > q.Limit && sure(l):
 		t.Outcome, t.Reason = soak.Fail, "the whole interval of the live heap lies over the limit"
 		return
 	}
@@ -149,7 +151,7 @@ func (t *Trend) decide(q Question, ahead bool) {
 	switch {
 	case l.Known() && !agree:
 		t.Reason = fmt.Sprintf("memory and live heap disagree by %.2f MB/h: memory outside the heap", apart/1e6/q.Horizon.Hours())
-	case p.Settling || l.Settling:
+	case settling:
 		t.Reason = "still settling: the second half grows more slowly than the first"
 	case len(p.Shifts) > 0:
 		s := p.Shifts[len(p.Shifts)-1]
@@ -159,25 +161,26 @@ func (t *Trend) decide(q Question, ahead bool) {
 	}
 }
 
-// project fits a figure of the blocks and both their halves (steps 3 to 7). In
-// the halves no shift is looked for: a dozen blocks are few to find one in, and
-// a jump that is not made up for is a reason to take them for unlike. The second
-// half speaks for what comes, so only where there is something ahead; what
-// memory did in the measured time, the whole of it says best.
+// project fits a figure of the blocks and both their halves (steps 3 to 7). The
+// halves are those of what is left when traffic and jumps are out: a jump is
+// counted once and is no reason to take them for unlike. What a longer horizon
+// holds may be more than a run has: jumps may come again.
 func project(blocks []block, how fitting, horizon time.Duration, ahead bool) Projection {
+	c := how.clean(blocks)
 	middle := len(blocks) / 2
-	a, b := how.fit(blocks[:middle]), how.fit(blocks[middle:])
+	a := how.line(blocks[:middle], c.half(0, middle))
+	b := how.line(blocks[middle:], c.half(middle, len(blocks)))
 	apart, joint := a.PerHour-b.PerHour, math.Hypot(a.Error, b.Error)
 	p := Projection{
+		Fit:      how.line(blocks, c),
 		Halves:   [2]float64{a.PerHour, b.PerHour},
 		Settling: b.PerHour < slower*a.PerHour && apart > settledErrors*joint,
 	}
-	how.shifts, how.ahead = shiftsMax, ahead
-	if ahead && math.Abs(apart) > unlikeErrors*joint {
-		p.Fit = how.fit(blocks[middle:])
-		p.SecondHalf = true
-	} else {
-		p.Fit = how.fit(blocks)
+	if p.SecondHalf = math.Abs(apart) > unlikeErrors*joint; p.SecondHalf {
+		p.Fit, p.Shifts = b, c.shifts
+	}
+	if ahead {
+		p.Half = math.Hypot(p.Half, p.jumpsEitherWay()/p.hours())
 	}
 	h := horizon.Hours()
 	p.Bytes = p.PerHour*h + p.jumps()
