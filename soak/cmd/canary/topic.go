@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/twmb/avro"
@@ -21,6 +22,8 @@ const (
 	openTimeout = 20 * time.Second      // for registry and brokers to answer at start
 	commitEvery = 50 * time.Millisecond // the longest that a trade waits for its transaction
 	queued      = 1 << 12               // trades that wait for a transaction; then the socket fills
+	dialWithin  = time.Minute           // for a broker to be there again
+	dialAgain   = 100 * time.Millisecond
 )
 
 // errReplaced says that another copy has put up its fence: this one must not
@@ -63,6 +66,7 @@ func openTopic(ctx context.Context, kind string, settings settings, figures *fig
 		kgo.DefaultProduceTopic(settings.topic),
 		kgo.ProducerLinger(settings.linger),
 		kgo.MetadataMinAge(100 * time.Millisecond), // the topic was made a moment ago
+		kgo.Dialer(dialPatiently),
 	}
 	if kind != both {
 		options = append(options, kgo.TransactionalID("canary-"+settings.topic))
@@ -87,6 +91,26 @@ func openTopic(ctx context.Context, kind string, settings settings, figures *fig
 	}
 	go t.write() // until drain, which waits for it, or the end of the process
 	return t, nil
+}
+
+// dialPatiently waits for a broker that is being started again: a commit for
+// which there is nobody would otherwise end the canary for what is no flaw of
+// its own.
+func dialPatiently(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	ctx, cancel := context.WithTimeout(ctx, dialWithin)
+	defer cancel()
+	for {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-time.After(dialAgain):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // produce hands a trade over; it blocks while too many are on their way, and
