@@ -191,7 +191,7 @@ func (a *Aside) Write(ctx context.Context, records []*kgo.Record) error {
 		err = a.client.ProduceSync(ctx, records...).FirstErr()
 	}
 	if err == nil {
-		err = a.client.EndTransaction(ctx, kgo.TryCommit)
+		err = endTransaction(ctx, a.client, a.topic)
 	}
 	if err != nil {
 		return fmt.Errorf("write %d records to topic %s: %w", len(records), a.topic, a.connection.Security.Explain(err))

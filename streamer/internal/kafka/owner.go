@@ -233,7 +233,7 @@ func (o *Owner) Commit(ctx context.Context) ([]Settled, error) {
 		if err := o.intact(); err != nil {
 			return nil, err
 		}
-		if err := o.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		if err := endTransaction(ctx, o.client, o.options.Topic); err != nil {
 			// It may be committed all the same. Only the partition knows.
 			return nil, fmt.Errorf("commit %d records to partition %d of %s: %w", o.produced, o.options.Partition, o.options.Topic, err)
 		}
