@@ -183,6 +183,10 @@ func timingOf(subject soak.Subject, silence time.Duration) (timing, error) {
 // alertPongTimeout is the alert of the rules file that a missing pong fires.
 const alertPongTimeout = "BinancePongTimeout"
 
+// alertStale is the one that ten minutes without a pong fire: what keeps the
+// pongs of one session back may be the last of several that did.
+const alertStale = "BinanceConnectionStale"
+
 // Parts of every disturbance.
 const (
 	// reconnectPause is a backoff (1 s at first, jittered), a dial with TLS, and

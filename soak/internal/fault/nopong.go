@@ -19,6 +19,7 @@ var noPong = Fault{Name: "no-pong", Kind: KindPingTimeout, draw: func(_ *rand.Ra
 			Pause:      soak.Duration(reconnectPause),
 			Reconnects: 1,
 			Settle:     soak.Duration(settle),
+			Alerts:     []string{alertStale},
 		},
 		Alerts: []string{alertPongTimeout},
 	}

@@ -21,7 +21,7 @@ var stall = Fault{Name: "stall", Kind: KindPingTimeout, draw: func(_ *rand.Rand,
 			Pause:      soak.Duration(noticed + reconnectPause),
 			Reconnects: 1,
 			Settle:     soak.Duration(settle),
-			Alerts:     []string{alertPongTimeout}, // when a ping falls into it
+			Alerts:     []string{alertPongTimeout, alertStale}, // when a ping falls into it
 		},
 	}
 }}
