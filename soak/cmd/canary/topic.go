@@ -160,11 +160,24 @@ func (t *topic) transaction(first trade) error {
 			return err // not to be committed without the record that failed
 		default:
 		}
+		t.awaitTopic()
 		if err := t.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 			return fmt.Errorf("commit: %w", replaced(err))
 		}
 	}
 	return nil
+}
+
+// awaitTopic waits until the client has noted the partitions of the topic, which
+// it does after it has sent the first records: a transaction that is ended before
+// is taken for an empty one and aborted, without an error (kgo v1.22.3).
+func (t *topic) awaitTopic() {
+	for {
+		if leader, _, err := t.client.PartitionLeader(t.settings.topic, 0); leader >= 0 || err != nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (t *topic) send(out trade) {
