@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -27,6 +28,9 @@ const (
 
 // Mechanisms are those that a Security can have.
 var Mechanisms = []string{Plain, ScramSHA256, ScramSHA512, OAuthBearer}
+
+// handshakeTimeout bounds a TLS handshake with a broker.
+const handshakeTimeout = 10 * time.Second
 
 // Security is how brokers are reached: the zero value is TCP without TLS and
 // without authentication.
@@ -68,6 +72,14 @@ func (s Security) overTLS(dial func(context.Context, string, string) (net.Conn, 
 			}
 			config.ServerName = host
 		}
+		// A server that does not speak TLS answers nothing. Whoever asked must hear
+		// that from here, and not that his own time was over.
+		limit := handshakeTimeout
+		if ends, ok := ctx.Deadline(); ok {
+			limit = min(limit, time.Until(ends)/2)
+		}
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
 		conn := tls.Client(raw, config)
 		if err := conn.HandshakeContext(ctx); err != nil {
 			raw.Close()
