@@ -91,11 +91,10 @@ func slope(between []stretch) (perEvent, half float64) {
 	rest := slices.Clone(levels)
 	floats.AddConst(-level, rest)
 	floats.AddScaled(rest, -perEvent, past)
-	r := neighbours(rest)
-	alike := (1 + r) / (1 - r)
+	widened := alike(rest)
 	floats.AddConst(-stat.Mean(past, nil), past)
-	err := math.Sqrt(alike*floats.Dot(rest, rest)/float64(n-2)) / floats.Norm(past, 2)
-	return perEvent, err * quantile(max(float64(n)/alike-2, freedomMin))
+	err := math.Sqrt(widened*floats.Dot(rest, rest)/float64(n-2)) / floats.Norm(past, 2)
+	return perEvent, err * quantile(max(float64(n)/widened-2, freedomMin))
 }
 
 // stretch is the readings of the live heap between two events, or of several

@@ -125,12 +125,11 @@ func (how fitting) line(blocks []block, c cleaned) Fit {
 	}
 	f.Level = stat.Mean(rest, nil)
 	floats.AddConst(-f.Level, rest)
-	r := neighbours(rest)
-	alike := (1 + r) / (1 - r)
-	f.Freedom = max(float64(n)/alike-2-float64(len(c.steps)), freedomMin)
+	widened := alike(rest)
+	f.Freedom = max(float64(n)/widened-2-float64(len(c.steps)), freedomMin)
 	sigma := math.Sqrt(floats.Dot(rest, rest) / float64(n-2))
 	left := orthogonal(c.hours, slices.Concat([][]float64{ones(n)}, c.steps)) // what jumps leave of time
-	f.Error = sigma * math.Sqrt(alike) / floats.Norm(left, 2)
+	f.Error = sigma * math.Sqrt(widened) / floats.Norm(left, 2)
 	f.Half = math.Hypot(quantile(f.Freedom)*f.Error, how.wander/f.hours())
 	return f
 }
@@ -229,6 +228,12 @@ func theilSen(x, y []float64) float64 {
 		}
 	}
 	return median(slopes)
+}
+
+// alike is how many residuals count for one, since neighbours are alike.
+func alike(rest []float64) float64 {
+	r := neighbours(rest)
+	return (1 + r) / (1 - r)
 }
 
 // neighbours is the correlation of each residual with the next, corrected for
