@@ -9,9 +9,6 @@ import (
 	"steadfeed/soak"
 )
 
-// roundsPlan is the name of the plan of `soak rounds`.
-const roundsPlan = "rounds"
-
 // repetition is the command that does a run again, and what of it is the same.
 func repetition(plan soak.Plan, dir string) (what, command string) {
 	what = "The same traffic and the same injections"
@@ -20,8 +17,8 @@ func repetition(plan soak.Plan, dir string) (what, command string) {
 		return "The same topic and the same sample", auditCommand(plan)
 	case plan.Virtual:
 		return what, "bin/soak sim -schedule " + quote(dir+"/"+soak.PlanFile)
-	case plan.Name == roundsPlan:
-		return "The same traffic; -kinds and -rounds are in rounds.json", roundsCommand(plan)
+	case plan.InRounds():
+		return "The same traffic; what was played is in rounds.json", roundsCommand(plan)
 	default:
 		return what, runCommand(plan)
 	}
@@ -52,7 +49,7 @@ func runCommand(plan soak.Plan) string {
 }
 
 func roundsCommand(plan soak.Plan) string {
-	c := commandLine("bin/soak rounds")
+	c := commandLine("bin/soak " + plan.Name)
 	c.add("-seed", strconv.FormatUint(plan.Seed, 10))
 	c.add("-rate", plain(plan.Traffic.Rate*float64(len(plan.Symbols))))
 	c.add("-symbols", strconv.Itoa(len(plan.Symbols)))

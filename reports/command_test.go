@@ -27,6 +27,9 @@ func TestRepetition(t *testing.T) {
 	})
 	f("bin/soak sim -schedule runs/1/plan.json", func(p *soak.Plan) { p.Name, p.Virtual = "month", true })
 	f("bin/soak rounds -seed 7 -rate 100 -symbols 2 -subject bin/streamer", func(p *soak.Plan) { p.Name = "rounds" })
+	f("bin/soak deploy -seed 7 -rate 100 -symbols 2 -subject steadfeed/streamer:dev", func(p *soak.Plan) {
+		p.Name, p.Subject.Command = "deploy", []string{"steadfeed/streamer:dev"}
+	})
 	f("bin/soak audit -seed 7 -brokers 'a:9092,b:9092' -topic trades -format json -id-field t -since 1h0m0s -rest-url none -sample 5", func(p *soak.Plan) {
 		p.Topic = &soak.Topic{Brokers: []string{"a:9092", "b:9092"}, Name: "trades", Format: "json", Fields: map[string]string{"id": "t"}, Since: soak.Duration(time.Hour), Sample: 5}
 	})

@@ -67,6 +67,12 @@ const (
 	CriteriaStrict = "strict" // and of memory what a Go process should hold
 )
 
+// Names of the plans that have a command of their own, called as they are.
+const (
+	RoundsPlan = "rounds" // processes and brokers come to their end
+	DeployPlan = "deploy" // the deployment script is tried
+)
+
 // Criteria are the sets that there are.
 var Criteria = []string{CriteriaSeed, CriteriaStrict}
 
@@ -229,6 +235,10 @@ func (p *Plan) Pace(phase string) time.Duration {
 	}
 	return p.SampleEvery.D()
 }
+
+// InRounds tells a plan that is played in rounds: its injections are ends of
+// processes and brokers, and no faults of the exchange.
+func (p *Plan) InRounds() bool { return p.Name == RoundsPlan || p.Name == DeployPlan }
 
 // Samples is how many the phases have room for; 0 where none are taken.
 func (p *Plan) Samples() int64 {

@@ -153,11 +153,11 @@ func validateCommand() *cli.Command {
 // readAll reads every file of a run directory that a verdict rests on and
 // counts what is in them.
 func readAll(run *soak.Run) (string, error) {
-	validate := runner.Validate
-	if run.Plan().Name == rounds.PlanName {
-		validate = rounds.Validate // its injections are no faults of the exchange
+	plan, validate := run.Plan(), runner.Validate
+	if plan.InRounds() {
+		validate = rounds.Validate
 	}
-	if err := validate(run.Plan()); err != nil {
+	if err := validate(plan); err != nil {
 		return "", err
 	}
 	var events, samples int

@@ -8,12 +8,6 @@ import (
 	"steadfeed/soak/internal/judge"
 )
 
-// PlanName is the plan of these runs.
-const PlanName = "rounds"
-
-// DeployPlanName is the plan of the runs that try the deployment script.
-const DeployPlanName = "deploy"
-
 // topicPartitions is what subjects make of a topic that does not exist.
 const topicPartitions = 6
 
@@ -53,7 +47,7 @@ func draft(options Options) soak.Plan {
 	}
 	subject.TimeUnit = "microsecond"
 	plan := soak.Plan{
-		Name:    PlanName,
+		Name:    soak.RoundsPlan,
 		About:   "The same trouble again and again: exactly once through the end of processes and brokers.",
 		Seed:    options.Seed,
 		Symbols: symbols(options.Symbols),
@@ -61,7 +55,7 @@ func draft(options Options) soak.Plan {
 		Subject: subject, Injections: []soak.Injection{}, Limits: limits(slices.Contains(options.Kinds, quiet.name)),
 	}
 	if options.Deploying != nil {
-		plan.Name, plan.About = DeployPlanName, "Deployments under traffic, kept and taken back: exactly once, and no pause that anybody notices."
+		plan.Name, plan.About = soak.DeployPlan, "Deployments under traffic, kept and taken back: exactly once, and no pause that anybody notices."
 	}
 	return plan
 }
