@@ -66,7 +66,7 @@ func openTopic(ctx context.Context, kind string, settings settings, figures *fig
 		kgo.DefaultProduceTopic(settings.topic),
 		kgo.ProducerLinger(settings.linger),
 		kgo.MetadataMinAge(100 * time.Millisecond), // the topic was made a moment ago
-		kgo.Dialer(dialPatiently),
+		kgo.Dialer(patiently(new(net.Dialer).DialContext)),
 	}
 	if kind != both {
 		options = append(options, kgo.TransactionalID("canary-"+settings.topic))
@@ -93,22 +93,31 @@ func openTopic(ctx context.Context, kind string, settings settings, figures *fig
 	return t, nil
 }
 
-// dialPatiently waits for a broker that is being started again: a commit for
-// which there is nobody would otherwise end the canary for what is no flaw of
-// its own.
-func dialPatiently(ctx context.Context, network, address string) (net.Conn, error) {
-	var dialer net.Dialer
-	ctx, cancel := context.WithTimeout(ctx, dialWithin)
-	defer cancel()
-	for {
-		conn, err := dialer.DialContext(ctx, network, address)
-		if err == nil {
-			return conn, nil
-		}
-		select {
-		case <-time.After(dialAgain):
-		case <-ctx.Done():
-			return nil, err
+// dialFunc opens a connection, as net.Dialer's DialContext does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// patiently dials until a broker that is being started again is there, for
+// dialWithin at most: a commit for which there is nobody would otherwise end
+// the canary for what is no flaw of its own. Its error is the last that an
+// attempt ended with while there was still time.
+func patiently(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialWithin)
+		defer cancel()
+		var said error
+		for {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				return conn, nil
+			}
+			if said == nil || ctx.Err() == nil {
+				said = err
+			}
+			select {
+			case <-time.After(dialAgain):
+			case <-ctx.Done():
+				return nil, said
+			}
 		}
 	}
 }
