@@ -94,7 +94,7 @@ fuzz-sim: ## days full of trouble in virtual time, a seed after another until on
 	$(GO_BUILD) ./soak/cmd/soak ./soak/cmd/soaksim
 	bin/soak fuzz-sim $(if $(SEED),-from $(SEED)) $(if $(SEEDS),-seeds $(SEEDS)) $(if $(WITHIN),-within $(WITHIN))
 
-leak-power: ## what the rule about memory finds and what it misses, SERIES (200) generated series a row: 2 to 5 minutes
+leak-power: ## what the rule about memory finds and what it misses, SERIES (200) generated series a row, four times as many where its answers are split: 2 to 5 minutes
 	go test ./soak/internal/leak -count=1 -timeout 30m -run TestPower -v -series $(or $(SERIES),200)
 
 sweep: ## two minutes in virtual time for each write of the streamer and each way to die there; SHARE=0.1 a tenth of it, SEED=n

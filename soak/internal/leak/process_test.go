@@ -26,60 +26,69 @@ type process struct {
 
 // The nature of a process, one for all the tables. What wanders does so as an
 // autoregressive process with a deviation and a memory, in MB and hours. The
-// figures were found by random search over all of the rule's tables at once,
-// their shares first and their widths and projections as hints, and rounded; no
-// row has one of its own. The tables were made with another generator, so these
-// are what explains them and not what the streamer of this project does, whose
-// memory is mostly calmer.
+// figures were found by random search over the rule's tables, what is of a kind
+// of leak or of traffic over the tables of that kind, their shares first and
+// their widths as hints, and rounded; no row has one of its own. The tables were
+// made with another generator, so these are what explains them and not what the
+// streamer of this project does, whose memory is mostly calmer.
 const (
 	heapMB, besideMB = 8, 14 // live heap, and what is not heap
 
-	wanderLiveMB, wanderLiveFor = 0.18, 1.6 // of the live heap
-	unlikeMB                    = 0.3       // of the live heap from one collection to the next
-	wanderMB, wanderFor         = 0.7, 2.3  // of resident memory
-	wanderNoise                 = 0.18      // of what three times the noise adds to the rest, this takes so much
-	restlessMB, restlessFor     = 0.8, 1.1  // of resident memory, faster
-	hastyMB, hastyFor           = 0.2, 0.11
-	sawMB                       = 0.8 // resident memory between collections, uniform
+	wanderLiveMB, wanderLiveFor = 0.2, 1.1 // of the live heap
+	hastyLiveMB, hastyLiveFor   = 0.068, 0.032
+	unlikeMB                    = 0.11       // of the live heap from one collection to the next
+	wanderMB, wanderFor         = 0.69, 1.9  // of resident memory
+	wanderNoise                 = 0.22       // of what three times the noise adds to the rest, this takes so much
+	restlessMB, restlessFor     = 0.63, 0.88 // of resident memory, faster
+	hastyMB, hastyFor           = 0.08, 0.073
+	sawMB                       = 0.41 // resident memory between collections, uniform
 
 	// heldShare of what wanders is pages that are not given back at once when
 	// they are not needed any more, as those of the heap are not; releaseFor is
 	// how long that takes, in hours.
-	heldShare, releaseFor = 0.57, 2.3
+	heldShare, releaseFor = 0.41, 2.3
 
-	climbMB, climbFor = 2.4, 0.52 // of a young process; about 0.7 MB/h when it is an hour old
+	climbMB, climbFor = 2.7, 0.62 // of a young process; about 0.7 MB/h when it is an hour old
 
 	// Levels that change and are nobody's fault: of the live heap and of what is
 	// beside it, how many a day and how large on the average, exponential.
-	jumpsADay, jumpMB             = 0.11, 1.1
-	jumpsBesideADay, jumpBesideMB = 0.2, 4.0
+	jumpsADay, jumpMB             = 0.089, 1.8
+	jumpsBesideADay, jumpBesideMB = 0.23, 2.6
+
+	// An injection's plateau begins anywhere in the first slotShare of its slot.
+	// Pages that it took are given back within pagesFor, in hours; but up to
+	// stuckMost of them, uniform, are torn by what lives on in them, are no use to
+	// the next plateau, and take stuckFor.
+	slotShare           = 0.94
+	pagesFor            = 0.65
+	stuckMost, stuckFor = 0.36, 6.5
 
 	// Of live traffic: how far it follows the day, how often it bursts, for how
 	// long and to how many times itself at most; the MB that memory and live heap
 	// follow by when it doubles, and how much more memory wanders with it.
-	dayShare                          = 0.43
+	dayShare                          = 0.42
 	liveGap, liveLeast, liveMost      = 0.83, 0.055, 0.87
 	liveTimes                         = 2.8
-	followMB, followHeap              = 4.5, 0.5
-	wanderLiveTimes, restlessLiveTime = 3.7, 2.0
+	followMB, followHeap              = 3.1, 0.5
+	wanderLiveTimes, restlessLiveTime = 4.1, 2.8
 
 	// A leak in bursts grows, in steady traffic, in stretches of its own: how far
 	// apart and how long, in hours. In live traffic it grows while that is busy.
-	burstGap, burstLeast, burstMost = 0.7, 0.05, 0.5
-	busyTimes                       = 1.37
+	burstGap, burstLeast, burstMost = 0.65, 0.047, 0.43
+	busyTimes                       = 1.4
 
 	// A late one begins when so much of the run is over, as the rule says.
 	lateLeast, lateMost = 0.3, 0.6
 
 	// A cache has a size in MB of resident memory and fills with the process's
 	// age, ever more slowly; from minutes to hours, as likely the one as the other.
-	cacheLeast, cacheMost       = 6, 28
-	cacheForLeast, cacheForMost = 0.42, 8.5
+	cacheLeast, cacheMost       = 4.8, 27
+	cacheForLeast, cacheForMost = 0.89, 6.8
 
 	// A step comes when so much of the run is over, of the live heap and a little
 	// beside it.
-	stepFrom, stepTo            = 0.2, 0.8
-	stepHeapLeast, stepHeapMost = 3, 11
+	stepFrom, stepTo            = 0.19, 0.78
+	stepHeapLeast, stepHeapMost = 2.1, 10
 	stepBesideMost              = 2
 )
 
@@ -87,9 +96,12 @@ const day = 24 * time.Hour
 
 var born = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-// jump is a level of the live heap and of the memory beside it that holds for
-// some hours.
-type jump struct{ at, ends, heap, beside float64 }
+// jump is a level of the live heap and of the memory beside it that stays.
+type jump struct{ at, heap, beside float64 }
+
+// plateau is live heap that is needed for some hours, and the share of its
+// memory that is stuck then.
+type plateau struct{ at, ends, heap, stuck float64 }
 
 // burst is a stretch of more traffic.
 type burst struct{ at, ends, times float64 }
@@ -103,9 +115,10 @@ type history struct {
 	cache, cacheFor float64
 	phase           float64 // of the day
 	jumps           []jump
-	bursts          []burst // of traffic
-	leaks           []burst // stretches in which a leak in bursts grows
-	leaking         float64 // hours of them
+	plateaus        []plateau // in order of time
+	bursts          []burst   // of traffic
+	leaks           []burst   // stretches in which a leak in bursts grows
+	leaking         float64   // hours of them
 }
 
 func (p process) draw(r *rand.Rand) history {
@@ -114,7 +127,7 @@ func (p process) draw(r *rand.Rand) history {
 	h := history{process: p, r: r, climb: climbMB * between(0.6, 1.4), begins: hours * between(lateLeast, lateMost), phase: r.Float64()}
 	h.cache, h.cacheFor = between(cacheLeast, cacheMost), cacheForLeast*math.Pow(cacheForMost/cacheForLeast, r.Float64())
 	level := func(at, heap, beside float64) {
-		h.jumps = append(h.jumps, jump{at: at, ends: math.Inf(1), heap: heap, beside: beside})
+		h.jumps = append(h.jumps, jump{at: at, heap: heap, beside: beside})
 	}
 	if p.kind == "step" {
 		level(hours*between(stepFrom, stepTo), between(stepHeapLeast, stepHeapMost), between(0, stepBesideMost))
@@ -127,8 +140,8 @@ func (p process) draw(r *rand.Rand) history {
 	}
 	for i := range p.plateaus {
 		slot := (p.to - p.from) / float64(p.plateaus)
-		at := (p.from + slot*(float64(i)+between(0, 0.6))) / 60
-		h.jumps = append(h.jumps, jump{at: at, ends: at + between(3, 10)/60, heap: between(2, 8)})
+		at := (p.from + slot*(float64(i)+between(0, slotShare))) / 60
+		h.plateaus = append(h.plateaus, plateau{at: at, ends: at + between(3, 10)/60, heap: between(2, 8), stuck: between(0, stuckMost)})
 	}
 	if p.live {
 		for _, b := range apart(r, hours, liveGap, liveLeast, liveMost) {
@@ -211,6 +224,24 @@ func (h history) step(w *wander) float64 {
 	return w.x
 }
 
+// injected is the live heap that plateaus take at an hour, and the memory, in
+// MB. Pages that are free serve the next plateau, but for those that are stuck.
+func (h history) injected(hour float64) (live, memory float64) {
+	var free, stuck float64
+	for _, p := range h.plateaus {
+		pages, gone := Collected*p.heap, hour-p.ends
+		switch {
+		case hour < p.at:
+		case gone < 0:
+			live += p.heap
+		default:
+			free = max(free, pages*(1-p.stuck)*math.Exp(-gone/pagesFor))
+			stuck += pages * p.stuck * math.Exp(-gone/stuckFor)
+		}
+	}
+	return live, max(Collected*live, free) + stuck
+}
+
 // samples generates a series. Resident memory is what the heap needs when it
 // may double, or still holds, and what is beside it.
 func (p process) samples(r *rand.Rand) []soak.Sample {
@@ -221,7 +252,7 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 		slowly, faster = slowly*wanderLiveTimes, faster*restlessLiveTime
 	}
 	slow, fast, hasty := h.wander(slowly*wanderMB, wanderFor), h.wander(faster*restlessMB, restlessFor), h.wander(noise*hastyMB, hastyFor)
-	heap := h.wander(noise*wanderLiveMB, wanderLiveFor)
+	heap, hastyHeap := h.wander(noise*wanderLiveMB, wanderLiveFor), h.wander(noise*hastyLiveMB, hastyLiveFor)
 	keep := math.Exp(-p.every.Hours() / releaseFor)
 	var out []soak.Sample
 	var leaked, published, held float64
@@ -233,7 +264,7 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 			leaked += p.rate * p.length.Hours() / h.leaking * p.every.Hours()
 		}
 		follow := math.Log2(traffic)
-		live := heapMB + h.step(heap) + noise*unlikeMB*r.NormFloat64() + followHeap*follow
+		live := heapMB + h.step(heap) + h.step(hastyHeap) + noise*unlikeMB*r.NormFloat64() + followHeap*follow
 		wanders := h.step(slow) + h.step(fast) + h.step(hasty) + noise*sawMB*r.Float64()
 		beside := besideMB + (1-heldShare)*wanders + h.climb*(1-math.Exp(-age/climbFor)) + followMB*follow
 		switch p.kind {
@@ -252,16 +283,18 @@ func (p process) samples(r *rand.Rand) []soak.Sample {
 			live += p.retains * 1024 / 1e6 * float64(at/p.pace)
 		}
 		for _, j := range h.jumps {
-			if hour >= j.at && hour < j.ends {
+			if hour >= j.at {
 				live += j.heap
 				beside += j.beside
 			}
 		}
 		need := Collected*live + heldShare*wanders
 		held = max(need, need+(held-need)*keep)
+		raised, pages := h.injected(hour)
+		live += raised
 		out = append(out, soak.Sample{
 			At: born.Add(p.age + at), Phase: soak.PhaseCalm, Published: int64(published),
-			RSSBytes: int64(1e6 * (beside + held)), HeapLiveBytes: int64(1e6 * live),
+			RSSBytes: int64(1e6 * (beside + held + pages)), HeapLiveBytes: int64(1e6 * live),
 		})
 	}
 	return out
