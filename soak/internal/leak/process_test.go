@@ -99,7 +99,7 @@ var born = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 // jump is a level of the live heap and of the memory beside it that stays.
 type jump struct{ at, heap, beside float64 }
 
-// plateau is live heap that is needed for some hours, and the share of its
+// plateau is live heap that is needed for some minutes, and the share of its
 // memory that is stuck then.
 type plateau struct{ at, ends, heap, stuck float64 }
 
