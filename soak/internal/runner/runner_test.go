@@ -159,8 +159,8 @@ func TestAGoodSubjectIsAcquitted(t *testing.T) {
 			t.Logf("sample without metrics: %s", sample.MetricsErr)
 		}
 	}
-	// A busy machine may be late with some, or cost a few their answer in time.
-	if samples < 4 || samples > 8 || closer < 5 || silent > 3 {
+	// A busy machine may be late with some, or cost one its answer in time.
+	if samples < 4 || samples > 8 || closer < 5 || silent > 1 {
 		t.Errorf("%d samples of 6 s and %d of 2 s, %d without metrics: want one a second, then one each 200 ms", samples, closer, silent)
 	}
 	if len(seen) < 6 || seen[len(seen)-1].Delivered < 500 {
@@ -264,7 +264,7 @@ func TestHardStopEndsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(cancelled); took > 5*time.Second { // what was still to come is six
+	if took := time.Since(cancelled); took > 3*time.Second {
 		t.Errorf("it took %s to end at once", took)
 	}
 	if result.Verdict.Outcome == soak.Pass || !result.Course.Interrupted {
