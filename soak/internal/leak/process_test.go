@@ -34,12 +34,12 @@ type process struct {
 const (
 	heapMB, besideMB = 8, 14 // live heap, and what is not heap
 
-	wanderLiveMB, wanderLiveFor = 0.2, 1.1 // of the live heap
-	hastyLiveMB, hastyLiveFor   = 0.068, 0.032
-	unlikeMB                    = 0.11       // of the live heap from one collection to the next
-	wanderMB, wanderFor         = 0.69, 1.9  // of resident memory
-	wanderNoise                 = 0.22       // of what three times the noise adds to the rest, this takes so much
-	restlessMB, restlessFor     = 0.63, 0.88 // of resident memory, faster
+	wanderLiveMB, wanderLiveFor = 0.2, 1.1     // of the live heap
+	hastyLiveMB, hastyLiveFor   = 0.068, 0.032 // of it, faster
+	unlikeMB                    = 0.11         // of the live heap from one collection to the next
+	wanderMB, wanderFor         = 0.69, 1.9    // of resident memory
+	wanderNoise                 = 0.22         // of what three times the noise adds to the rest, this takes so much
+	restlessMB, restlessFor     = 0.63, 0.88   // of resident memory, faster
 	hastyMB, hastyFor           = 0.08, 0.073
 	sawMB                       = 0.41 // resident memory between collections, uniform
 
