@@ -35,20 +35,27 @@ func newFaultBench(t *testing.T, o Options) *faultBench {
 	return b
 }
 
-// inVirtualTime runs a test in a bubble, on a server of 200 trades a second
-// and a network of its own: its sleeps cost nothing, and nothing can be late.
+// inVirtualTime runs a test in a bubble, on a server of 200 trades a second:
+// its sleeps cost nothing, and nothing can be late.
 func inVirtualTime(t *testing.T, secure bool, test func(*testing.T, *faultBench)) {
 	synctest.Test(t, func(t *testing.T) {
-		network := memnet.New()
-		network.SetLatency(737 * time.Microsecond)
-		listener, err := network.Listen("127.0.0.1:9443")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := newFaultBench(t, Options{Source: newTestMarket(t, 200, "BTCUSDT"), Listener: listener, TLS: secure})
-		b.network = network
-		test(t, b)
+		test(t, newVirtualBench(t, Options{Source: newTestMarket(t, 200, "BTCUSDT"), TLS: secure}))
 	})
+}
+
+// newVirtualBench returns a bench in a bubble, with a network of its own.
+func newVirtualBench(t *testing.T, o Options) *faultBench {
+	t.Helper()
+	network := memnet.New()
+	network.SetLatency(737 * time.Microsecond)
+	listener, err := network.Listen("127.0.0.1:9443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Listener = listener
+	b := newFaultBench(t, o)
+	b.network = network
+	return b
 }
 
 func (b *faultBench) begin(f Fault) *Injection {
