@@ -149,7 +149,7 @@ func TestRESTHasNoEventTime(t *testing.T) {
 		h[i].Trade.EventAt = h[i].Trade.TradedAt
 	}
 	if h[0].Trade.EventAt == r.market.Trade("BTCUSDT", h[0].Trade.ID).EventAt {
-		t.Skip("the market gives both times the same value")
+		t.Fatal("the market gives both times the same value: nothing is tested")
 	}
 	r.book.byREST[h[0].Trade.ID] = true
 	r.observe(h)
