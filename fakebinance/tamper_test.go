@@ -12,8 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
-
-	"steadfeed/fakebinance/memnet"
 )
 
 // seen is what one session got: the ids of each symbol in order of arrival,
@@ -66,15 +64,7 @@ func (b *faultBench) collect(path string) func() seen {
 func bySymbols(t *testing.T, test func(*testing.T, *faultBench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		network := memnet.New()
-		network.SetLatency(737 * time.Microsecond)
-		listener, err := network.Listen("127.0.0.1:9443")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := newFaultBench(t, Options{Source: newTestMarket(t, 20, "BTCUSDT", "ETHUSDT"), Listener: listener, RESTWeightLimit: 1e6})
-		b.network = network
-		test(t, b)
+		test(t, newVirtualBench(t, Options{Source: newTestMarket(t, 20, "BTCUSDT", "ETHUSDT"), RESTWeightLimit: 1e6}))
 	})
 }
 
