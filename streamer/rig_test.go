@@ -24,6 +24,7 @@ import (
 
 	"steadfeed/fakebinance"
 	"steadfeed/fakebinance/memnet"
+	"steadfeed/streamer/internal/testlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +38,7 @@ type rig struct {
 	source   fakebinance.Source
 	cluster  *kfake.Cluster
 	registry *http.Server
-	log      *syncBuffer
+	log      *testlog.Log
 	*node            // the first streamer
 	nodes    []*node // all of them
 
@@ -118,7 +119,7 @@ func world(t *testing.T, o options) *rig {
 	}
 	// The bubble's clock starts in the year 2000, before any certificate root.
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
-	r := &rig{t: t, net: memnet.New(), away: map[string]bool{}, conns: map[net.Conn]route{}, log: &syncBuffer{}}
+	r := &rig{t: t, net: memnet.New(), away: map[string]bool{}, conns: map[net.Conn]route{}, log: &testlog.Log{}}
 	t.Cleanup(r.close)
 	market, err := fakebinance.NewMarket(fakebinance.MarketOptions{Seed: 7, Symbols: o.symbols, Rate: o.rate, Start: time.Now()})
 	r.must(err)
@@ -379,22 +380,4 @@ func (r *rig) close() {
 	}
 	r.closed = nil
 	synctest.Wait()
-}
-
-// syncBuffer takes the log of many goroutines.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -1,7 +1,6 @@
 package binance
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +17,7 @@ import (
 
 	"steadfeed/fakebinance"
 	"steadfeed/fakebinance/memnet"
+	"steadfeed/streamer/internal/testlog"
 )
 
 var benchSymbols = []string{"BTCUSDT", "ETHUSDT", "BNBUSDT"}
@@ -33,7 +33,7 @@ type bench struct {
 	feed     *Feed
 	history  *History
 	metrics  *prometheus.Registry
-	log      *quietBuffer
+	log      *testlog.Log
 	stop     func()
 	closings []func()
 
@@ -53,7 +53,7 @@ type way func(ctx context.Context) (net.Conn, error)
 func newBench(t *testing.T, n int, change func(*Options)) *bench {
 	t.Helper()
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // certificates have roots by then
-	b := &bench{t: t, network: memnet.New(), roots: x509.NewCertPool(), ways: map[string]way{}, log: &quietBuffer{}, metrics: prometheus.NewRegistry(),
+	b := &bench{t: t, network: memnet.New(), roots: x509.NewCertPool(), ways: map[string]way{}, log: &testlog.Log{}, metrics: prometheus.NewRegistry(),
 		last: make([]int64, len(benchSymbols)), first: make([]int64, len(benchSymbols)), ids: make([]map[int64]bool, len(benchSymbols))}
 	b.network.SetLatency(737 * time.Microsecond)
 	for i := range b.ids {
@@ -252,24 +252,6 @@ func ends(s *fakebinance.Server) (all []string) {
 		}
 	}
 	return all
-}
-
-// quietBuffer takes the log of many goroutines.
-type quietBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *quietBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *quietBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // accept is a way to a listener that does something with each connection.

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"steadfeed/fakebinance/memnet"
+	"steadfeed/streamer/internal/testlog"
 )
 
 const (
@@ -37,7 +38,7 @@ type society struct {
 type member struct {
 	of   *society
 	name string
-	log  *output
+	log  *testlog.Log
 	stop context.CancelFunc
 	done chan struct{}
 
@@ -65,7 +66,7 @@ func (s *society) join(name, instance string, share int) *member {
 }
 
 func (s *society) joinAs(m *member, instance string, share int) *member {
-	m.of, m.log, m.done = s, &output{}, make(chan struct{})
+	m.of, m.log, m.done = s, &testlog.Log{}, make(chan struct{})
 	var ctx context.Context
 	ctx, m.stop = context.WithCancel(context.Background())
 	g := NewGroup(GroupOptions{Connection: Connection{Brokers: s.brokers, Dial: m.dial, Log: slog.New(slog.NewTextHandler(m.log, nil))},
@@ -249,7 +250,7 @@ func TestSecondOfOneName(t *testing.T) {
 		if has := a.has(); len(has) > 0 {
 			t.Errorf("the older one has %v", has)
 		}
-		if a.log.count("another process has the same instance id") != 1 {
+		if a.log.Count("another process has the same instance id") != 1 {
 			t.Error("the older one did not say why, or more than once")
 		}
 		b.leave()

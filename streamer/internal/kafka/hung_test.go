@@ -1,13 +1,11 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,11 +17,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"steadfeed/fakebinance/memnet"
+	"steadfeed/streamer/internal/testlog"
 )
 
 // virtual starts a fake broker in the current bubble, with topics of some
 // partitions, and returns options to own the first of them.
-func virtual(t *testing.T, partitions int32) (*kfake.Cluster, OwnerOptions, *memnet.Network, *output) {
+func virtual(t *testing.T, partitions int32) (*kfake.Cluster, OwnerOptions, *memnet.Network, *testlog.Log) {
 	t.Helper()
 	network := memnet.New()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.SeedTopics(partitions, topic, snapshots),
@@ -32,29 +31,11 @@ func virtual(t *testing.T, partitions int32) (*kfake.Cluster, OwnerOptions, *mem
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	log := &output{}
+	log := &testlog.Log{}
 	o := optionsFor(cluster)
 	o.Connection = Connection{Brokers: cluster.ListenAddrs(), Dial: network.Dial, Log: slog.New(slog.NewTextHandler(log, nil))}
 	o.Partitions = partitions
 	return cluster, o, network, log
-}
-
-// output takes the log of many goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) count(what string) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return strings.Count(o.text.String(), what)
 }
 
 // took is what came of a Take.
@@ -136,7 +117,7 @@ func TestStrangersTransactionIsWaitedFor(t *testing.T) {
 		if len(told) != 1 || !<-told {
 			t.Error("a minute after, hung was not said, or more than once")
 		}
-		if n := log.count("not ours to end"); n < 1 || n > 13 {
+		if n := log.Count("not ours to end"); n < 1 || n > 13 {
 			t.Errorf("in two minutes it was said %d times who has it open", n)
 		}
 		if err := stranger.EndTransaction(ctx, kgo.TryCommit); err != nil {
@@ -289,7 +270,7 @@ func TestHangingTransactionIsEnded(t *testing.T) {
 		if len(told) > 0 {
 			t.Error("it was said to be hung")
 		}
-		if n, other := log.count("ended a transaction"), log.count("not ours to end"); n != 1 || other != 0 {
+		if n, other := log.Count("ended a transaction"), log.Count("not ours to end"); n != 1 || other != 0 {
 			t.Errorf("it was said %d times, and %d times of one that has none open", n, other)
 		}
 	})
@@ -331,7 +312,7 @@ func TestOnlyFencedTransactionIsEnded(t *testing.T) {
 			if n := len(ended()); n != want {
 				t.Errorf("%s: %d markers were written, want %d", name, n, want)
 			}
-			if log.count("not ours to end") == 0 {
+			if log.Count("not ours to end") == 0 {
 				t.Errorf("%s: nothing was said of it", name)
 			}
 			cancel()
@@ -371,7 +352,7 @@ func TestHangingTransactionWithoutTheRight(t *testing.T) {
 			if len(told) != 1 || !<-told {
 				t.Error("hung was not said, or more than once")
 			}
-			if log.count(why.Message) == 0 {
+			if log.Count(why.Message) == 0 {
 				t.Errorf("the log does not say %s", why.Message)
 			}
 			cancel()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"steadfeed/streamer/internal/testlog"
 )
 
 // quarantined is a broker in virtual time, and a quarantine before it. The
@@ -24,26 +25,8 @@ type quarantined struct {
 	*Quarantine
 	net  kfake.VirtualNetwork
 	away atomic.Bool
-	log  lockedBuffer
+	log  testlog.Log
 	end  func()
-}
-
-// lockedBuffer takes the log of several goroutines.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func (k *quarantined) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -142,7 +125,7 @@ func TestQuarantineIsBounded(t *testing.T) {
 		if k.Written() != 0 || k.NotKept() != 2*MaxRejected {
 			t.Errorf("%d written, %d not kept, want 0 and %d", k.Written(), k.NotKept(), 2*MaxRejected)
 		}
-		if lines := strings.Count(k.log.String(), "not kept"); lines == 0 || lines > 3 {
+		if lines := k.log.Count("not kept"); lines == 0 || lines > 3 {
 			t.Errorf("said %d times that something was not kept", lines)
 		}
 		k.away.Store(false)
